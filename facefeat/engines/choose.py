@@ -1,0 +1,39 @@
+"""Which engine to use."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from facefeat.engines.network import ENGINES, PRECISIONS, Engine
+from facefeat.errors import unknown_name
+
+
+def choose(engine: str = "auto", precision: str = "auto") -> Engine:
+    """Choose an engine: a GPU that Keras sees, else OpenVINO, else Keras.
+
+    Keras is imported only to be used, or where the machine seems to have a GPU.
+
+    Parameters
+    ----------
+    engine : {'auto', 'keras', 'openvino'}
+    precision : {'auto', 'float32', 'bfloat16', 'float16'}
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    UsageError
+        If there is no such engine or precision, or the device does not have it.
+    """
+    if engine not in ("auto", *ENGINES):
+        raise unknown_name("engine", engine, ("auto", *ENGINES))
+    if precision not in ("auto", *PRECISIONS):
+        raise unknown_name("precision", precision, ("auto", *PRECISIONS))
+    from facefeat.engines import keras, openvino
+
+    if engine == "auto":
+        has_gpu = keras.gpu_is_likely() and keras.first_gpu() is not None
+        engine = "openvino" if not has_gpu and find_spec("openvino") is not None else "keras"
+    return openvino.OpenVINOEngine(precision) if engine == "openvino" else keras.KerasEngine(precision)

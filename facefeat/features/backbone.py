@@ -1,0 +1,150 @@
+"""What a backbone is, and what those made with Keras share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat import plugins
+from facefeat.engines.network import Engine, Network, Run
+from facefeat.errors import unknown_name
+from facefeat.features.recipe import Recipe, canonical_json
+from facefeat.features.weights import Weights
+
+
+class Backbone(Protocol):
+    """The contract of a module in ``facefeat/features/backbones``.
+
+    Attributes
+    ----------
+    SUMMARY : str
+        One line for people.
+    LICENCE : str
+        Of the weights, one line.
+    LAYERS : tuple of str
+        Where vectors can be read, in the network's order; Keras' names where it is Keras' network.
+    DEFAULT_LAYERS : tuple of str
+        What a feature file holds unless asked otherwise.
+    HEAD_LAYER : str
+        The one that heads use unless told otherwise.
+    DEFAULT_SIZE : int
+        Side of the face, pixels.
+    POOLINGS : tuple of str
+        The default first.
+    WEIGHTS : tuple of str
+        Names that ``weights`` knows, the default first.
+    """
+
+    SUMMARY: str
+    LICENCE: str
+    LAYERS: tuple[str, ...]
+    DEFAULT_LAYERS: tuple[str, ...]
+    HEAD_LAYER: str
+    DEFAULT_SIZE: int
+    POOLINGS: tuple[str, ...]
+    WEIGHTS: tuple[str, ...]
+
+    def weights(self, source: str) -> Weights:
+        """Find weights by a name of ``WEIGHTS`` or a file's path."""
+
+    def load(self, recipe: Recipe, weights: Weights, engine: Engine, batch_size: int) -> Run:
+        """Make the network ready.
+
+        The result maps uint8 RGB of shape (n, size, size, 3) to one float32 array of shape (n, d) for
+        each layer of the recipe, in its order.
+        """
+
+
+def get(name: str) -> Backbone:
+    """Import a backbone by its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    return cast(Backbone, plugins.load("backbone", name))
+
+
+def check_layers(backbone: Backbone, layers: tuple[str, ...]) -> tuple[str, ...]:
+    """Put layers into the network's order.
+
+    Raises
+    ------
+    UsageError
+        If the network has no such layer.
+    """
+    for layer in layers:
+        if layer not in backbone.LAYERS:
+            raise unknown_name("layer", layer, backbone.LAYERS)
+    return tuple(layer for layer in backbone.LAYERS if layer in layers)
+
+
+def load_keras(
+    recipe: Recipe, build: Callable[[], Any], engine: Engine, batch_size: int
+) -> Run:
+    """Load a backbone that is a Keras model with one output a layer, through an engine.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its network's fields name the exported copy.
+    build : callable
+        Returns the model.
+    engine : Engine
+    batch_size : int
+
+    Returns
+    -------
+    callable
+    """
+    decides = ("backbone", "weights_sha256", "layers", "pooling", "input_size")
+    record = {name: value for name, value in recipe.as_dict().items() if name in decides}
+    key = hashlib.sha256(canonical_json({"export": 1, **record}).encode()).hexdigest()
+    shape = (recipe.input_size, recipe.input_size, 3)
+    return engine.load(Network(recipe.backbone, key, build, shape, batch_size))
+
+
+def pooled(x: Any, pooling: str) -> Any:
+    """Reduce a Keras feature map to one row a picture.
+
+    Parameters
+    ----------
+    x : Keras tensor of shape (n, height, width, channels)
+    pooling : {'avg', 'max', 'grid2', 'flatten'}
+        ``'grid2'``: the mean of each quarter, quarters sharing the middle row or column of odd maps.
+
+    Returns
+    -------
+    Keras tensor of shape (n, d), float32
+    """
+    from facefeat.engines.keras import import_keras
+
+    layers = import_keras().layers
+    if pooling == "avg":
+        return layers.GlobalAveragePooling2D(dtype="float32")(x)
+    if pooling == "max":
+        return layers.GlobalMaxPooling2D(dtype="float32")(x)
+    if pooling == "flatten":
+        return layers.Flatten(dtype="float32")(x)
+    height, width = x.shape[1:3]
+    cells = [
+        layers.GlobalAveragePooling2D(dtype="float32")(x[:, rows, columns, :])
+        for rows in (slice(0, -(-height // 2)), slice(height // 2, height))
+        for columns in (slice(0, -(-width // 2)), slice(width // 2, width))
+    ]
+    return layers.Concatenate(dtype="float32")(cells)
+
+
+def mirrored_mean(run: Run) -> Run:
+    """Average each vector with that of the face's mirror image."""
+
+    def both(faces: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
+        straight, mirrored = run(faces), run(faces[:, :, ::-1])
+        return tuple((a + b) / np.float32(2) for a, b in zip(straight, mirrored, strict=True))
+
+    return both

@@ -1,0 +1,197 @@
+"""Pixels to vectors by one recipe: the detector, the alignment and the network, ready to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.data import faces
+from facefeat.data.detections import Detector
+from facefeat.data.faces import Face, FaceStep
+from facefeat.engines.network import Engine
+from facefeat.errors import DamagedFile, unknown_name
+from facefeat.features import backbone as backbones
+from facefeat.features.recipe import Recipe
+from facefeat.features.weights import Weights
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe, and the weights it was made with.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    weights : Weights
+    """
+
+    recipe: Recipe
+    weights: Weights
+
+
+def plan(
+    backbone: str = "vgg16",
+    *,
+    weights: str | None = None,
+    size: int | None = None,
+    layers: Sequence[str] | None = None,
+    pooling: str | None = None,
+    faces_mode: str = "auto",
+    flip: bool = True,
+) -> Plan:
+    """Fill a recipe's fields from a few choices and the backbone's defaults.
+
+    Parameters
+    ----------
+    backbone : str, default='vgg16'
+    weights : str or None
+        A name the backbone knows, or a file; its first by default.
+    size : int or None
+        Side of the face, pixels.
+    layers : sequence of str or None
+    pooling : str or None
+    faces_mode : {'auto', 'none'}
+        ``'auto'``: find and align the face. ``'none'``: the whole picture.
+    flip : bool, default=True
+        Average over the face and its mirror image.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a value out of range.
+    """
+    network = backbones.get(backbone)
+    if faces_mode not in faces.MODES:
+        raise unknown_name("way to handle faces", faces_mode, faces.MODES)
+    pooling = pooling or network.POOLINGS[0]
+    if pooling not in network.POOLINGS:
+        raise unknown_name("pooling", pooling, network.POOLINGS)
+    found = network.weights(weights or network.WEIGHTS[0])
+    recipe = Recipe(
+        backbone=backbone,
+        weights=found.name,
+        weights_sha256=found.sha256,
+        layers=backbones.check_layers(network, tuple(layers or network.DEFAULT_LAYERS)),
+        pooling=pooling,
+        input_size=size or network.DEFAULT_SIZE,
+        flip=flip,
+        faces=face_step(faces_mode),
+    )
+    return Plan(recipe, found)
+
+
+def face_step(mode: str) -> FaceStep:
+    """Return the face step of a mode, with the detector's identity."""
+    if mode == "none":
+        return FaceStep()
+    from facefeat.data.mtcnn import MTCNN
+
+    return FaceStep(detector=MTCNN.name, version=MTCNN.version, weights_sha256=MTCNN.weights_sha256)
+
+
+def plan_of(recipe: Recipe, weights: str | None = None) -> Plan:
+    """Find the weights of a recipe that was read from a file.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    weights : str or None
+        Where they are, for a recipe made with a user's own file.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DamagedFile
+        If the weights found are not those of the recipe.
+    """
+    network = backbones.get(recipe.backbone)
+    if weights is None and recipe.weights == "file":
+        raise DamagedFile(
+            f"The vectors were made with a weights file (SHA-256 {recipe.weights_sha256[:12]}); give it as --weights FILE."
+        )
+    found = network.weights(weights or recipe.weights)
+    if found.sha256 != recipe.weights_sha256:
+        raise DamagedFile(
+            f"The weights found (SHA-256 {found.sha256[:12]}) are not those of the recipe ({recipe.weights_sha256[:12]})."
+        )
+    return Plan(replace(recipe), found)
+
+
+class Encoder:
+    """Make faces and vectors by a recipe.
+
+    Parameters
+    ----------
+    plan : Plan
+    engine : Engine
+    batch_size : int, default=32
+        Faces that go through the network together. Changes speed and memory; numbers only in rounding.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    engine : Engine
+    """
+
+    def __init__(self, plan: Plan, engine: Engine, batch_size: int = BATCH_SIZE) -> None:
+        self.recipe = plan.recipe
+        self.engine = engine
+        network = backbones.get(plan.recipe.backbone)
+        run = network.load(plan.recipe, plan.weights, engine, batch_size)
+        self._run = backbones.mirrored_mean(run) if plan.recipe.flip else run
+        self._detector = self._load_detector()
+
+    def face(self, pixels: NDArray[np.uint8]) -> Face:
+        """Return the one square of a picture that stands for its person: the chosen face, or the whole."""
+        return faces.one_face(pixels, self._detector, self.recipe.faces, self.recipe.input_size)
+
+    def all_faces(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """Return every face of a picture, left to right; the whole picture where none was found."""
+        if self._detector is None:
+            return [faces.whole(pixels, self.recipe.input_size)]
+        found = faces.detect(pixels, self._detector, self.recipe.faces)
+        order = np.argsort(found.boxes[:, 0], kind="stable")
+        cut = [faces.cut(pixels, found, int(i), self.recipe.faces, self.recipe.input_size) for i in order]
+        return cut or [faces.whole(pixels, self.recipe.input_size)]
+
+    def vectors(self, squares: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
+        """Run the network.
+
+        Parameters
+        ----------
+        squares : sequence of ndarray of shape (size, size, 3), uint8
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n, d), float32
+            By layer.
+        """
+        outputs = self._run(np.stack(squares))
+        return dict(zip(self.recipe.layers, outputs, strict=True))
+
+    def _load_detector(self) -> Detector | None:
+        step = self.recipe.faces
+        if step.detector == "none":
+            return None
+        from facefeat.data.mtcnn import MTCNN
+
+        detector: Any = MTCNN(self.engine)
+        here = (detector.name, detector.version, detector.weights_sha256)
+        if here != (step.detector, step.version, step.weights_sha256):
+            raise DamagedFile(
+                f"The recipe finds faces with {step.detector} {step.version}; this facefeat has {here[0]} {here[1]}."
+            )
+        return detector  # type: ignore[no-any-return]

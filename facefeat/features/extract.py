@@ -1,0 +1,327 @@
+"""The pipeline: a folder of people to a feature file, computing only what is not known yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facefeat.data import picture
+from facefeat.data.folder import DataSet, Entry, list_people
+from facefeat.engines.choose import choose
+from facefeat.engines.network import describe
+from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch
+from facefeat.features.compute import Seconds, compute
+from facefeat.features.encode import BATCH_SIZE, Encoder, Plan
+from facefeat.features.recipe import Recipe
+from facefeat.features.store import shards as work
+from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.file import FeatureFile, read
+from facefeat.features.store.publish import Contents, publish
+from facefeat.features.store.shards import Shard, WorkFolder
+
+Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction did.
+
+    Attributes
+    ----------
+    file : FeatureFile
+    images : int
+        Files found in the data set: each is a row or is skipped.
+    computed, reused, duplicates : int
+        Vectors made now; rows that were known already; rows that share another's bytes.
+    whole : int
+        Rows where no face was found and the whole picture was taken.
+    ran_on : str
+        Engine, device and precision in words.
+    seconds : Seconds
+    dataset : DataSet
+    """
+
+    file: FeatureFile
+    images: int
+    computed: int
+    reused: int
+    duplicates: int
+    whole: int
+    ran_on: str
+    seconds: Seconds
+    dataset: DataSet
+
+
+@dataclass
+class _Known:
+    """Where the numbers of each picture's bytes lie."""
+
+    pieces: list[Columns] = field(default_factory=list)
+    places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    refused: dict[bytes, Skipped] = field(default_factory=dict)
+    makers: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, columns: Columns, skipped: Sequence[Skipped], maker: dict[str, Any]) -> None:
+        index = len(self.pieces)
+        self.pieces.append(columns)
+        for row, digest in enumerate(columns["images/sha256"]):
+            self.places.setdefault(digest.tobytes(), (index, row))
+        self.refused.update((one.sha256, one) for one in skipped if any(one.sha256))
+        if maker not in self.makers:
+            self.makers.append(maker)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self.places or digest in self.refused
+
+
+def extract(
+    data: str | Path,
+    output: str | Path,
+    plan: Plan,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    batch_size: int = BATCH_SIZE,
+    workers: int = 2,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Extraction:
+    """Turn every picture of a folder of people into vectors, once.
+
+    Pictures are known by their bytes: what an earlier run computed by the same recipe is not computed
+    again, whatever it is called now. Finished work lies in shards beside the output; a run that was
+    stopped goes on from them. The output is replaced as a whole, at the end.
+
+    Parameters
+    ----------
+    data : path-like
+        One subfolder a person.
+    output : path-like
+        The feature file.
+    plan : Plan
+        See ``facefeat.features.encode.plan``.
+    engine, precision : str
+        See ``facefeat.engines.choose.choose``.
+    batch_size : int, default=32
+    workers : int, default=2
+        Threads that read and decode.
+    overwrite : bool, default=False
+        Replace a feature file of another recipe, or one that is damaged.
+    progress : callable or None
+        Called with what is being done, how many are done, of how many.
+
+    Returns
+    -------
+    Extraction
+
+    Raises
+    ------
+    InputError
+        No usable picture, or no folder of people.
+    RecipeMismatch
+        The output holds vectors of another recipe, and ``overwrite`` is off.
+    LockedError
+        Another run is writing the same output.
+    StorageError, DamagedFile, ForeignFile, NewerFile
+    """
+    started = time.perf_counter()
+    output = Path(output)
+    dataset = list_people(data)
+    before = _published(output, plan.recipe, overwrite)
+    folder = WorkFolder(output, plan.recipe)
+    if overwrite:
+        work.discard(output)
+    seconds = Seconds()
+    tell = progress or (lambda what, done, total: None)
+    with folder.held():
+        known = _known(before, folder)
+        digests = _hash_all(dataset, workers, tell, seconds)
+        n_known = len(known.places)
+        todo = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests) if digest not in known]
+        ran_on = ""
+        if todo:
+            encoder = Encoder(plan, choose(engine, precision), batch_size)
+            ran_on = describe(encoder.engine)
+            tell(ran_on, 0, len(todo))
+            compute(
+                todo,
+                encoder,
+                lambda shard: _keep(shard, folder, known, seconds),
+                workers=workers,
+                seconds=seconds,
+                tell=lambda done: tell("faces and vectors", done, len(todo)),
+            )
+        contents = _contents(dataset, digests, known)
+        file = _published_anew(output, plan.recipe, contents, before, seconds)
+        folder.remove()
+    seconds.total = time.perf_counter() - started
+    computed = len(known.places) - n_known
+    unique = len({digest for entry, digest in zip(dataset.entries, digests, strict=True) if digest in known.places})
+    return Extraction(
+        file=file,
+        images=len(dataset.entries),
+        computed=computed,
+        reused=unique - computed,
+        duplicates=len(file) - unique,
+        whole=int(np.sum(~file.found)) if file.recipe.faces.detector != "none" else 0,
+        ran_on=ran_on or _made_on(file),
+        seconds=seconds,
+        dataset=dataset,
+    )
+
+
+def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | None:
+    """Read the output of an earlier run, if it can be added to."""
+    if not output.exists():
+        return None
+    try:
+        before = read(output)
+        if before.recipe.sha256 != recipe.sha256:
+            raise RecipeMismatch(
+                f"{output} holds vectors of another recipe: {recipe.difference(before.recipe)}. "
+                "Write to another file with -o, or replace it with --overwrite."
+            )
+    except FileFormatError:
+        if overwrite:
+            return None
+        raise
+    return before
+
+
+def _known(before: FeatureFile | None, folder: WorkFolder) -> _Known:
+    known = _Known()
+    if before is not None:
+        columns = {name: before.columns[name] for name in _row_columns(before)}
+        known.add(columns, before.skipped, before.made_by)
+    for shard in folder.shards():
+        known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
+    return known
+
+
+def _row_columns(file: FeatureFile) -> list[str]:
+    others = ("people", "images/path", "images/person")
+    return [name for name in file.columns if name not in others and not name.startswith("skipped/")]
+
+
+def _hash_all(dataset: DataSet, workers: int, tell: Progress, seconds: Seconds) -> list[bytes]:
+    """Return the SHA-256 of every entry's bytes; zeros where they cannot be read."""
+    started = time.perf_counter()
+
+    def one(entry: Entry) -> bytes:
+        try:
+            return bytes(32) if entry.refusal else hashlib.sha256(picture.read(dataset.file(entry.path))).digest()
+        except PictureRefused:
+            return bytes(32)
+
+    digests = []
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        for digest in pool.map(one, dataset.entries):
+            digests.append(digest)
+            tell("reading", len(digests), len(dataset.entries))
+    seconds.decode += time.perf_counter() - started
+    return digests
+
+
+def _unique(dataset: DataSet, digests: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the first path of each content, in order."""
+    seen = {bytes(32)}
+    for entry, digest in zip(dataset.entries, digests, strict=True):
+        if digest not in seen:
+            seen.add(digest)
+            yield entry.path, digest
+
+
+def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds) -> None:
+    started = time.perf_counter()
+    folder.add(shard)
+    known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
+    seconds.write += time.perf_counter() - started
+
+
+def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Contents:
+    """Decide for each entry: a row, or skipped."""
+    rows: list[tuple[Entry, tuple[int, int]]] = []
+    skipped: list[Skipped] = []
+    for entry, digest in zip(dataset.entries, digests, strict=True):
+        if digest in known.places:
+            rows.append((entry, known.places[digest]))
+        else:
+            skipped.append(_skipped(dataset, entry, digest, known))
+    if not rows:
+        first = skipped[0]
+        raise InputError(
+            f"None of the {len(skipped)} files in {dataset.root} is a usable picture; the first, {first.path}: {first.message}"
+        )
+    kept = sorted({entry.person for entry, _ in rows})
+    people = tuple(dataset.people[index] for index in kept)
+    renumbered = {old: new for new, old in enumerate(kept)}
+    makers = known.makers
+    return Contents(
+        people=people,
+        paths=[entry.path for entry, _ in rows],
+        person=np.array([renumbered[entry.person] for entry, _ in rows], "<i4"),
+        pieces=known.pieces,
+        piece=np.array([piece for _, (piece, _) in rows], np.int64),
+        row=np.array([row for _, (_, row) in rows], np.int64),
+        skipped=sorted(skipped, key=lambda one: one.path),
+        made_by=_joined(makers),
+    )
+
+
+def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: _Known) -> Skipped:
+    """Say why an entry is no row."""
+    if entry.refusal:
+        return Skipped(entry.path, digest, entry.refusal, picture.CODES[entry.refusal].capitalize() + ".")
+    if digest in known.refused:
+        one = known.refused[digest]
+        return Skipped(entry.path, digest, one.code, one.message)
+    try:
+        picture.read(dataset.file(entry.path))
+    except PictureRefused as refused:
+        return Skipped(entry.path, digest, refused.code, refused.message)
+    return Skipped(entry.path, digest, "changed", "The file changed while it was read.")
+
+
+def _published_anew(
+    output: Path, recipe: Recipe, contents: Contents, before: FeatureFile | None, seconds: Seconds
+) -> FeatureFile:
+    """Publish, unless what is there says the same already."""
+    if before is not None and _says_the_same(before, contents):
+        return before
+    started = time.perf_counter()
+    file = publish(output, recipe, contents)
+    seconds.write += time.perf_counter() - started
+    return file
+
+
+def _says_the_same(before: FeatureFile, contents: Contents) -> bool:
+    return (
+        before.people == contents.people
+        and list(before.paths) == list(contents.paths)
+        and np.array_equal(before.person, contents.person)
+        and before.skipped == tuple(contents.skipped)
+        and all(
+            np.array_equal(contents.pieces[piece]["images/sha256"][row], digest)
+            for piece, row, digest in zip(contents.piece, contents.row, before.sha256, strict=True)
+        )
+    )
+
+
+def _joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Describe all that made the rows of one file: the last, with whatever others there were beside it."""
+    last = dict(makers[-1])
+    others = [maker for maker in makers[:-1] if maker != makers[-1]]
+    return {**last, "others": [{k: v for k, v in maker.items() if k != "others"} for maker in others]} if others else last
+
+
+def _made_on(file: FeatureFile) -> str:
+    maker = file.made_by
+    return f"{maker['engine']} on {maker['device']}, {maker['precision']}"

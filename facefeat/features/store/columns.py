@@ -1,0 +1,188 @@
+"""The columns of a feature file, and reading them out of HDF5 without trusting it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.errors import DamagedFile
+
+THUMBNAIL = 32  # side of the grey picture kept of every face, pixels
+
+# What is kept of each picture that was computed, whatever its name: dtype and the shape of one row.
+ROW = {
+    "images/sha256": ("u1", (32,)),
+    "images/copy": ("<i2", ()),
+    "faces/box": ("<f4", (4,)),
+    "faces/landmarks": ("<f4", (5, 2)),
+    "faces/score": ("<f4", ()),
+    "faces/found": ("?", ()),
+    "faces/pixels": ("u1", (THUMBNAIL, THUMBNAIL)),
+}
+FEATURES = "features/"
+
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One picture that is no row.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the data set, escaped; ``''`` inside a shard.
+    sha256 : bytes
+        32 bytes; zeros where the file could not be read.
+    code : str
+        One of ``facefeat.data.picture.CODES``.
+    message : str
+    """
+
+    path: str
+    sha256: bytes
+    code: str
+    message: str
+
+
+def text_column(texts: Sequence[str]) -> NDArray[np.bytes_]:
+    """Encode texts as fixed-length UTF-8, so that the column lies in one piece."""
+    encoded = [text.encode() for text in texts]
+    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}")
+
+
+def texts_of(column: NDArray[Any]) -> tuple[str, ...]:
+    """Decode what ``text_column`` made."""
+    return tuple(value.decode() for value in column.tolist())
+
+
+def skipped_columns(skipped: Sequence[Skipped]) -> Columns:
+    """Lay out skipped pictures as columns."""
+    return {
+        "skipped/path": text_column([one.path for one in skipped]),
+        "skipped/sha256": np.array([list(one.sha256) for one in skipped], "u1").reshape(-1, 32),
+        "skipped/code": text_column([one.code for one in skipped]),
+        "skipped/message": text_column([one.message for one in skipped]),
+    }
+
+
+def skipped_of(columns: Columns) -> tuple[Skipped, ...]:
+    """Read skipped pictures back from columns."""
+    return tuple(
+        Skipped(path, digest.tobytes(), code, message)
+        for path, digest, code, message in zip(
+            texts_of(columns["skipped/path"]),
+            columns["skipped/sha256"],
+            texts_of(columns["skipped/code"]),
+            texts_of(columns["skipped/message"]),
+            strict=True,
+        )
+    )
+
+
+def skeleton(target: Path | BytesIO, columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]) -> None:
+    """Create an HDF5 file whose datasets have their place but no content.
+
+    Each lies in one piece, so that it can be written and mapped without HDF5. The bytes depend on the
+    arguments alone.
+
+    Parameters
+    ----------
+    target : Path or BytesIO
+        A new file, or one in memory.
+    columns : mapping of str to (dtype, shape)
+    attrs : mapping of str to str
+    """
+    import h5py
+
+    with h5py.File(target, "w", libver=("earliest", "v110"), userblock_size=512, track_order=False) as file:
+        for name, text in sorted(attrs.items()):
+            file.attrs[name] = text
+        for name, (dtype, shape) in sorted(columns.items()):
+            layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            layout.set_layout(h5py.h5d.CONTIGUOUS)
+            layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            layout.set_obj_track_times(False)
+            dtype = np.dtype(dtype)
+            kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
+            group, _, leaf = name.rpartition("/")
+            where = file.require_group(group).id if group else file.id
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(where, leaf.encode(), h5py.h5t.py_create(kind, logical=True), space, layout)
+
+
+def places(source: Path | BytesIO) -> tuple[dict[str, tuple[int | None, Any, tuple[int, ...]]], dict[str, str]]:
+    """Find where each dataset of a file lies, refusing everything that leads elsewhere.
+
+    Parameters
+    ----------
+    source : Path or BytesIO
+
+    Returns
+    -------
+    datasets : dict of str to (offset, dtype, shape)
+        Offset in bytes from the file's start; ``None`` for a dataset without rows.
+    attrs : dict of str to str
+
+    Raises
+    ------
+    DamagedFile
+        Links, external, virtual or chunked storage, or anything HDF5 cannot read.
+    """
+    import h5py
+
+    name = str(source) if isinstance(source, Path) else "The shard"
+    try:
+        with h5py.File(source, "r") as file:
+            attrs = {key: value for key, value in file.attrs.items() if isinstance(value, str)}
+            found: dict[str, tuple[int | None, Any, tuple[int, ...]]] = {}
+            for group in ("", "images", "faces", "features", "skipped"):
+                _collect(file, group, found)
+    except DamagedFile:
+        raise
+    except Exception as error:  # HDF5 raises several kinds on a malformed file
+        raise DamagedFile(f"{name} is damaged: HDF5 cannot read it.") from error
+    return found, attrs
+
+
+def _collect(file: Any, group: str, found: dict[str, tuple[int | None, Any, tuple[int, ...]]]) -> None:
+    import h5py
+
+    if group and group not in file:
+        return
+    parent = file[group] if group else file
+    for leaf in parent:
+        link = parent.get(leaf, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise DamagedFile(f"The feature file holds a link, {group}/{leaf}; it is not read.")
+        item = parent[leaf]
+        if not isinstance(item, h5py.Dataset):
+            continue
+        if item.external or item.is_virtual or item.chunks is not None:
+            raise DamagedFile(f"The feature file keeps {group}/{leaf} elsewhere or in pieces; it is not read.")
+        found[f"{group}/{leaf}".lstrip("/")] = (item.id.get_offset(), item.dtype, item.shape)
+
+
+def view(raw: NDArray[np.uint8], where: tuple[int | None, Any, tuple[int, ...]], name: str) -> NDArray[Any]:
+    """Look at one dataset inside a file's bytes.
+
+    Raises
+    ------
+    DamagedFile
+        If it would reach beyond the file.
+    """
+    offset, dtype, shape = where
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if n_bytes == 0:
+        return np.empty(shape, dtype)
+    if offset is None or offset + n_bytes > len(raw):
+        raise DamagedFile(f"{name} claims more numbers than the file holds.")
+    plain = f"S{dtype.itemsize}" if dtype.kind == "S" else dtype
+    return raw[offset : offset + n_bytes].view(plain).reshape(shape)

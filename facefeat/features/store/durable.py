@@ -1,0 +1,101 @@
+"""Write bytes so that a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facefeat.errors import StorageError
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's error about a file into a sentence.
+
+    Raises
+    ------
+    StorageError
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(f"There is no space left to write {path}; free some and run the same again.") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StorageError(f"{path} cannot be written here ({error.strerror}); choose another place.") from error
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a whole file beside its place, sync it, and rename it.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+
+    Raises
+    ------
+    StorageError
+        No space, read-only, or another failure; what was there before is untouched.
+    """
+    with storage_errors(path), beside(path) as handle:
+        write_all(handle, data)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[int]:
+    """Open a file beside a place; when the body ends well, sync it and give it the good name.
+
+    Parameters
+    ----------
+    path : Path
+        The good name.
+
+    Yields
+    ------
+    int
+        File descriptor, open for reading and writing; ``/proc/self/fd`` is not needed: the body may use
+        ``beside_name(path)``.
+    """
+    temporary = beside_name(path)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        try:
+            yield handle
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def beside_name(path: Path) -> Path:
+    """Return the name that this process writes under before the good name is due."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def write_all(handle: int, data: bytes | memoryview) -> None:
+    """Write all bytes at the file's position, however many calls that takes."""
+    view = memoryview(data).cast("B")
+    while len(view):
+        view = view[os.write(handle, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder survive a power loss, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,143 @@
+"""Read a published feature file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.errors import DamagedFile, FileFormatError, InputError, StorageError, unknown_name
+from facefeat.features.recipe import Recipe
+from facefeat.features.store import columns as layout
+from facefeat.features.store import sealed
+from facefeat.features.store.columns import FEATURES, Columns, Skipped
+
+_FIXED = ("people", "images/path", "images/person", *layout.ROW)
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """A feature file that was checked; its columns are read from the disk as they are used.
+
+    Attributes
+    ----------
+    path : Path
+    recipe : Recipe
+    made_by : dict
+        Versions, engine, device and precision.
+    people : tuple of str
+        Sorted.
+    paths : tuple of str, length n_images
+        Relative to the data set, forward slashes, sorted by person and path.
+    person : ndarray of shape (n_images,), int32
+        Index into ``people``.
+    columns : dict of str to ndarray
+        Every dataset by its name in the file; ``images/sha256``, ``faces/box`` and so on.
+    skipped : tuple of Skipped
+    """
+
+    path: Path
+    recipe: Recipe
+    made_by: dict[str, Any]
+    people: tuple[str, ...]
+    paths: tuple[str, ...]
+    person: NDArray[np.int32]
+    columns: Columns
+    skipped: tuple[Skipped, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, in the network's order."""
+        return self.recipe.layers
+
+    @property
+    def copy(self) -> NDArray[np.int16]:
+        """0 for a picture itself, 1.. for its augmented copies; shape (n_images,)."""
+        return self.columns["images/copy"]
+
+    @property
+    def sha256(self) -> NDArray[np.uint8]:
+        """Of each picture's bytes, shape (n_images, 32)."""
+        return self.columns["images/sha256"]
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Whether a face was found, shape (n_images,); elsewhere the vector is of the whole picture."""
+        return self.columns["faces/found"]
+
+    def vectors(self, layer: str) -> NDArray[np.float32]:
+        """Return the vectors of a layer, of shape (n_images, n_features), mapped from the disk.
+
+        Raises
+        ------
+        UsageError
+            If the file does not hold the layer; the sentence lists those it does.
+        """
+        if layer not in self.layers:
+            raise unknown_name("layer", layer, self.layers)
+        return self.columns[FEATURES + layer]
+
+
+def read(path: str | Path) -> FeatureFile:
+    """Open a feature file: every byte is compared with the checksum, then the structure is checked.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    FeatureFile
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    DamagedFile, ForeignFile, NewerFile
+    """
+    path = Path(path)
+    try:
+        raw = sealed.checked_map(path)
+    except FileNotFoundError:
+        raise InputError(f"There is no feature file {path}; make it with: facefeat extract DATA -o {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; a feature file is expected. Make one with: facefeat extract {path}") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+    datasets, attrs = layout.places(path)
+    columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+    try:
+        return _checked(path, columns, attrs)
+    except FileFormatError:
+        raise
+    except (KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+        raise DamagedFile(f"{path} is damaged: it lacks parts of the format, or they do not fit together.") from error
+
+
+def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile:
+    recipe = Recipe.from_json(attrs["recipe"])
+    if recipe.sha256 != attrs["recipe_sha256"]:
+        raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
+    n = len(columns["images/path"])
+    wanted = (*_FIXED[1:], *(FEATURES + layer for layer in recipe.layers))
+    for name in wanted:
+        if len(columns[name]) != n:
+            raise DamagedFile(f"{path} is damaged: {name} has {len(columns[name])} rows, not {n}.")
+    for name, (dtype, shape) in layout.ROW.items():
+        if columns[name].dtype != np.dtype(dtype) or columns[name].shape[1:] != shape:
+            raise DamagedFile(f"{path} is damaged: {name} has another type or shape than the format says.")
+    people = layout.texts_of(columns["people"])
+    person = columns["images/person"]
+    if n and not (0 <= person.min() and person.max() < len(people)):
+        raise DamagedFile(f"{path} is damaged: a row belongs to no person.")
+    return FeatureFile(
+        path, recipe, json.loads(attrs["made_by"]), people, layout.texts_of(columns["images/path"]),
+        person, columns, layout.skipped_of(columns),
+    )  # fmt: skip

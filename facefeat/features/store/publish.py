@@ -1,0 +1,152 @@
+"""Make one feature file of rows from several places, and put it in place as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.errors import StorageError
+from facefeat.features.recipe import Recipe, canonical_json
+from facefeat.features.store import columns as layout
+from facefeat.features.store import durable, sealed
+from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.file import FeatureFile, read
+
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a feature file is to hold.
+
+    Attributes
+    ----------
+    people : tuple of str
+    paths : sequence of str, length n_images
+        Sorted by person and path.
+    person : ndarray of shape (n_images,), int32
+    pieces : sequence of dict of str to ndarray
+        Columns of shards and of the file published before.
+    piece, row : ndarray of shape (n_images,), int64
+        Where each image's numbers lie: row ``row[i]`` of ``pieces[piece[i]]``.
+    skipped : sequence of Skipped
+        Sorted by path.
+    made_by : dict
+    """
+
+    people: tuple[str, ...]
+    paths: Sequence[str]
+    person: NDArray[np.int32]
+    pieces: Sequence[Columns]
+    piece: NDArray[np.int64]
+    row: NDArray[np.int64]
+    skipped: Sequence[Skipped]
+    made_by: Mapping[str, Any]
+
+
+def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
+    """Write a feature file beside its place, check it, and replace what is there.
+
+    The space is reserved before the first row is written; the same recipe and contents give the same
+    bytes.
+
+    Parameters
+    ----------
+    path : Path
+    recipe : Recipe
+    contents : Contents
+
+    Returns
+    -------
+    FeatureFile
+        The new file, read back.
+
+    Raises
+    ------
+    StorageError
+        No space, read-only, or another failure; the file that was there is untouched.
+    """
+    small = _small_columns(contents)
+    gathered = contents.pieces[int(contents.piece[0])]
+    shapes = {name: (column.dtype, column.shape) for name, column in small.items()}
+    shapes |= {name: (column.dtype, (len(contents.paths), *column.shape[1:])) for name, column in gathered.items()}
+    attrs = {
+        "format": f"{sealed.FORMAT}/{sealed.VERSION}",
+        "recipe": recipe.to_json(),
+        "recipe_sha256": recipe.sha256,
+        "made_by": canonical_json(dict(contents.made_by)),
+    }
+    with durable.storage_errors(path), durable.beside(path) as handle:
+        temporary = durable.beside_name(path)
+        datasets = _reserve(handle, temporary, shapes, attrs)
+        for name, column in small.items():
+            _put(handle, datasets[name][0], column)
+        for name in gathered:
+            _gather(handle, datasets[name][0], contents, name)
+        os.fsync(handle)
+        os.pwrite(handle, sealed.header(sealed.digest_of(handle)), 0)
+        if len(read(temporary)) != len(contents.paths):
+            raise StorageError(f"{path} could not be written: what was read back is not what was written.")
+    return read(path)
+
+
+def _small_columns(contents: Contents) -> Columns:
+    return {
+        "people": layout.text_column(contents.people),
+        "images/path": layout.text_column(contents.paths),
+        "images/person": contents.person.astype("<i4"),
+        **layout.skipped_columns(contents.skipped),
+    }
+
+
+def _reserve(
+    handle: int, temporary: Path, shapes: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
+) -> dict[str, tuple[int | None, Any, tuple[int, ...]]]:
+    """Write the structure through memory, then make the disk promise the space for the rows."""
+    from io import BytesIO
+
+    empty = BytesIO()
+    layout.skeleton(empty, shapes, attrs)
+    datasets, _ = layout.places(empty)
+    image = empty.getvalue()
+    ends = [offset + _n_bytes(dtype, shape) for offset, dtype, shape in datasets.values() if offset is not None]
+    size = max([len(image), *ends])
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+    else:
+        os.ftruncate(handle, size)
+    durable.write_all(handle, image)
+    return datasets
+
+
+def _n_bytes(dtype: Any, shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * int(np.dtype(dtype).itemsize)
+
+
+def _put(handle: int, offset: int | None, column: NDArray[Any]) -> None:
+    if offset is not None and column.nbytes:
+        os.lseek(handle, offset, os.SEEK_SET)
+        durable.write_all(handle, np.ascontiguousarray(column).tobytes())
+
+
+def _gather(handle: int, offset: int | None, contents: Contents, name: str) -> None:
+    """Write one column row by row from wherever each row lies, a block at a time."""
+    if offset is None:
+        return
+    os.lseek(handle, offset, os.SEEK_SET)
+    for start in range(0, len(contents.paths), BLOCK_ROWS):
+        piece, row = contents.piece[start : start + BLOCK_ROWS], contents.row[start : start + BLOCK_ROWS]
+        sample = contents.pieces[int(contents.piece[0])][name]
+        block = np.empty((len(piece), *sample.shape[1:]), sample.dtype)
+        for index in np.unique(piece):
+            here = piece == index
+            block[here] = contents.pieces[index][name][row[here]]
+        durable.write_all(handle, block.tobytes())
+
+

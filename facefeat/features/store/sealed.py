@@ -1,0 +1,85 @@
+"""HDF5 behind a digest: any byte that changes is found before anything is read.
+
+The file starts with a block of 512 bytes, which HDF5 leaves to its users and every HDF5 program skips:
+a line with the format and a line with the SHA-256 of all bytes that follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.errors import DamagedFile, ForeignFile, NewerFile
+
+FORMAT = "facefeat-features"
+VERSION = 1
+BLOCK = 512
+
+_CHUNK = 4 * 1024**2
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def header(digest: str) -> bytes:
+    """Return the first 512 bytes for a digest in hex."""
+    return f"{FORMAT}/{VERSION}\nsha256 {digest}\n".encode().ljust(BLOCK, b"\0")
+
+
+def digest_of(handle: int) -> str:
+    """Hash a file from behind its first block to its end, in hex."""
+    hashed, position = hashlib.sha256(), BLOCK
+    while chunk := os.pread(handle, _CHUNK, position):
+        hashed.update(chunk)
+        position += len(chunk)
+    return hashed.hexdigest()
+
+
+def seal(image: bytes) -> bytes:
+    """Fill the first block of an HDF5 image that was made with a block for its user."""
+    body = memoryview(image)[BLOCK:]
+    return header(hashlib.sha256(body).hexdigest()) + bytes(body)
+
+
+def checked_map(path: Path) -> NDArray[np.uint8]:
+    """Map a sealed file into memory, after all its bytes were checked.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ndarray of shape (n_bytes,), uint8
+        Read-only, read from the disk as it is used.
+
+    Raises
+    ------
+    DamagedFile, ForeignFile, NewerFile
+    FileNotFoundError
+    """
+    with path.open("rb") as file:
+        expected = _expected(file.read(BLOCK), path)
+        if digest_of(file.fileno()) != expected:
+            raise DamagedFile(f"{path} is damaged: its bytes do not match their checksum.")
+    return np.memmap(path, np.uint8, mode="r")
+
+
+def _expected(start: bytes, path: Path) -> str:
+    found = re.match(rb"([a-z-]{1,40})/(\d{1,9})\n(?:sha256 ([0-9a-f]{64})\n)?", start)
+    if not found or found[1].decode() != FORMAT:
+        if start.startswith(_HDF5):
+            raise ForeignFile(f"{path} is an HDF5 file that facefeat did not make.")
+        if not start or not any(start):
+            raise DamagedFile(f"{path} is damaged: it is empty, or its start was lost.")
+        raise ForeignFile(f"{path} is not a feature file; facefeat extract makes one.")
+    if int(found[2]) > VERSION:
+        raise NewerFile(
+            f"{path} has format {int(found[2])}; this facefeat reads up to {VERSION}. Install a newer facefeat."
+        )
+    if len(start) < BLOCK or not found[3]:
+        raise DamagedFile(f"{path} is damaged: its first bytes are cut off.")
+    return found[3].decode()

@@ -1,0 +1,151 @@
+"""What a run has finished so far: immutable shards in a work folder beside the feature file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from facefeat.errors import FileFormatError, RecipeMismatch
+from facefeat.features.recipe import Recipe
+from facefeat.features.store import columns as layout
+from facefeat.features.store import durable, sealed
+from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.lock import locked
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of pictures that were computed, and refusals of those that could not be.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray
+        Those of ``ROW`` and one ``features/<layer>`` a layer.
+    skipped : tuple of Skipped
+        Without paths: a shard knows bytes, not names.
+    made_by : str
+        JSON.
+    """
+
+    columns: Columns
+    skipped: tuple[Skipped, ...]
+    made_by: str
+
+
+class WorkFolder:
+    """The shards of one feature file that is being made.
+
+    Parameters
+    ----------
+    output : Path
+        The feature file; the folder is ``<output>.work``.
+    recipe : Recipe
+    """
+
+    def __init__(self, output: Path, recipe: Recipe) -> None:
+        self.path = output.with_name(f"{output.name}.work")
+        self.recipe = recipe
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Create the folder and hold its lock.
+
+        Raises
+        ------
+        LockedError
+            If another run is writing the same feature file.
+        RecipeMismatch
+            If an unfinished run of another recipe left shards there.
+        StorageError
+        """
+        with durable.storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / "lock"):
+            self._claim()
+            yield
+
+    def add(self, shard: Shard) -> None:
+        """Write a shard; its name is a function of what it holds."""
+        digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
+        name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+        durable.write(self.path / f"shard-{name}.h5", _image(shard, self.recipe))
+
+    def shards(self) -> Iterator[Shard]:
+        """Read all shards, in the order of their names; a damaged one is set aside and left out."""
+        for path in sorted(self.path.glob("shard-*.h5")):
+            try:
+                yield _read(path, self.recipe)
+            except FileFormatError:
+                with durable.storage_errors(path):
+                    path.replace(path.with_suffix(".bad"))
+
+    def remove(self) -> None:
+        """Delete the folder once its shards are published; the lock goes last."""
+        with durable.storage_errors(self.path):
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name == "lock"):
+                path.unlink(missing_ok=True)
+            self.path.rmdir()
+
+    def _claim(self) -> None:
+        """Clear what a dead run left half written; refuse shards of another recipe."""
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+        note = self.path / "recipe.json"
+        if note.exists() and any(self.path.glob("shard-*.h5")):
+            other = Recipe.from_json(note.read_text())
+            if other.sha256 != self.recipe.sha256:
+                raise RecipeMismatch(
+                    f"An unfinished run of another recipe left its work in {self.path} "
+                    f"({other.difference(self.recipe)}); finish that run, write to another file, or use --overwrite."
+                )
+        durable.write(note, self.recipe.to_json().encode())
+
+
+def discard(output: Path) -> None:
+    """Delete the shards of an unfinished run; called with the intent to overwrite, before any work."""
+    folder = output.with_name(f"{output.name}.work")
+    for path in folder.glob("shard-*"):
+        path.unlink(missing_ok=True)
+
+
+def _image(shard: Shard, recipe: Recipe) -> bytes:
+    """Build the file of a shard in memory."""
+    columns = {**shard.columns, **layout.skipped_columns(shard.skipped)}
+    attrs = {
+        "format": f"{sealed.FORMAT}/{sealed.VERSION}",
+        "recipe": recipe.to_json(),
+        "recipe_sha256": recipe.sha256,
+        "made_by": shard.made_by,
+    }
+    buffer = BytesIO()
+    layout.skeleton(buffer, {name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
+    datasets, _ = layout.places(buffer)
+    image = np.frombuffer(bytearray(buffer.getvalue()), np.uint8)
+    end = max((offset + columns[name].nbytes for name, (offset, _, _) in datasets.items() if offset), default=0)
+    if end > len(image):  # space that was reserved at the end and never written
+        image = np.concatenate([image, np.zeros(end - len(image), np.uint8)])
+    for name, where in datasets.items():
+        if columns[name].size:
+            layout.view(image, where, name)[...] = columns[name]
+    return sealed.seal(image.tobytes())
+
+
+def _read(path: Path, recipe: Recipe) -> Shard:
+    raw = np.asarray(sealed.checked_map(path))
+    datasets, attrs = layout.places(path)
+    if attrs.get("recipe_sha256") != recipe.sha256:
+        raise RecipeMismatch(f"{path} is of another recipe.")
+    columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+    kept = {name: column for name, column in columns.items() if not name.startswith("skipped/")}
+    return Shard(kept, layout.skipped_of(columns), attrs["made_by"])
+
+
+def concatenated(shards: Sequence[Columns]) -> Columns:
+    """Join the columns of several pieces."""
+    return {name: np.concatenate([piece[name] for piece in shards]) for name in shards[0]}
