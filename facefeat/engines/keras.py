@@ -37,7 +37,7 @@ def import_keras() -> Any:
             import keras
 
             if keras.config.backend() == "tensorflow":
-                _grow_gpu_memory()
+                _settle_tensorflow()
         _loaded = keras
     return _loaded
 
@@ -140,10 +140,11 @@ def silent_stderr() -> Iterator[None]:
             os.close(saved)
 
 
-def _grow_gpu_memory() -> None:
-    """Take GPU memory as it is needed, so that others on the machine can work too."""
+def _settle_tensorflow() -> None:
+    """Take GPU memory as it is needed, so that others can work too, and keep the log to errors."""
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 

@@ -1,0 +1,226 @@
+"""A small dense network trained with Keras: Dense, Dropout, softmax."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from facefeat.heads._scaling import TRUSTED as _SCALING
+from facefeat.heads._scaling import scaled
+
+_Rows = tuple[NDArray[np.float32], NDArray[np.intp]]
+
+SUMMARY = "dense network trained with Keras: Dense, Dropout, softmax"
+GRID: dict[str, list[Any]] = {"hidden": [(128,), (512,)], "dropout": [0.3, 0.5]}
+TRUSTED = (*_SCALING, "facefeat.heads.dense.DenseClassifier")
+
+
+def build(
+    hidden: tuple[int, ...] = (128,),
+    dropout: float = 0.5,
+    learning_rate: float = 1e-3,
+    epochs: int = 60,
+    batch_size: int = 64,
+    patience: int = 8,
+    validation: float = 0.15,
+    random_state: int = 0,
+    root: bool = True,
+) -> Any:
+    """Build the head.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=(128,)
+        Units of each hidden layer; ReLU.
+    dropout : float, default=0.5
+        Share of hidden units silenced at each step of training.
+    learning_rate : float, default=1e-3
+        Of RMSprop.
+    epochs : int, default=60
+        At most.
+    batch_size : int, default=64
+    patience : int, default=8
+        Epochs without a lower validation loss after which training stops; the best weights are kept.
+    validation : float, default=0.15
+        Share of the training rows, person by person, that decide when to stop. Where there are too few
+        for one a person, the training loss decides.
+    random_state : int, default=0
+    root : bool, default=True
+        Take square roots before scaling.
+
+    Returns
+    -------
+    Pipeline
+    """
+    network = DenseClassifier(
+        hidden=hidden,
+        dropout=dropout,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        validation=validation,
+        random_state=random_state,
+    )
+    return scaled(network, root)
+
+
+class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A dense network as a scikit-learn estimator: trained by Keras, kept and applied as plain arrays.
+
+    Parameters are those of ``build``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coefs_ : list of ndarray of shape (n_in, n_out), float32
+    intercepts_ : list of ndarray of shape (n_out,), float32
+    n_iter_ : int
+        Epochs that were run.
+    loss_curve_, validation_curve_ : list of float
+        Loss after each epoch; ``validation_curve_`` is empty where no rows were set aside.
+    """
+
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (128,),
+        dropout: float = 0.5,
+        learning_rate: float = 1e-3,
+        epochs: int = 60,
+        batch_size: int = 64,
+        patience: int = 8,
+        validation: float = 0.15,
+        random_state: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation = validation
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, n_features)
+        y : array-like of shape (n_images,)
+
+        Returns
+        -------
+        self
+        """
+        X, y = validate_data(self, X, y, dtype=np.float32)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("At least two classes are needed; there is 1 class.")
+        train, held_out = self._set_aside(index)
+        with _seeded(self.random_state) as keras:
+            model = self._compiled(keras, X.shape[1])
+            best = self._train(model, (X[train], index[train]), (X[held_out], index[held_out]))
+        self.coefs_, self.intercepts_ = best[::2], best[1::2]
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the softmax over classes, shape (n_images, n_classes)."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float32, reset=False)
+        return _forward(x, self.coefs_, self.intercepts_)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most likely class, shape (n_images,)."""
+        likely: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return likely
+
+    def _set_aside(self, index: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Split rows into those that train and those that decide when to stop."""
+        from sklearn.model_selection import train_test_split
+
+        rows = np.arange(len(index))
+        counts = np.bincount(index)
+        n_held_out = round(self.validation * len(index))
+        if n_held_out < len(counts) or counts.min() < 3:
+            return rows, rows[:0]
+        train, held_out = train_test_split(
+            rows, test_size=n_held_out, stratify=index, random_state=self.random_state
+        )
+        return train, held_out
+
+    def _compiled(self, keras: Any, n_features: int) -> Any:
+        layers = keras.layers
+        stack = [keras.Input((n_features,))]
+        for units in self.hidden:
+            stack += [layers.Dense(units, activation="relu"), layers.Dropout(self.dropout)]
+        model = keras.Sequential([*stack, layers.Dense(len(self.classes_), activation="softmax")])
+        optimizer = keras.optimizers.RMSprop(self.learning_rate)
+        model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
+        return model
+
+    def _train(self, model: Any, rows: _Rows, held_out: _Rows) -> list[NDArray[np.float32]]:
+        """Train until the loss on the rows held out falls no more; return the best weights.
+
+        ``Model.fit`` with its ``EarlyStopping`` does the same, and spends two thirds of its time between
+        the steps of a network this small.
+        """
+        X, y = rows
+        order = np.random.default_rng(self.random_state)
+        n_batches = -(-len(X) // self.batch_size)
+        self.loss_curve_, self.validation_curve_ = [], []
+        best_loss, best, since = np.inf, model.get_weights(), 0
+        for _ in range(self.epochs):
+            # The last batch is filled up from the first: one shape is one compiled step.
+            batches = np.resize(order.permutation(len(X)), (n_batches, min(self.batch_size, len(X))))
+            self.loss_curve_.append(float(np.mean([model.train_on_batch(X[batch], y[batch]) for batch in batches])))
+            weights = model.get_weights()
+            loss = self.loss_curve_[-1]
+            if len(held_out[0]):
+                loss = _log_loss(_forward(held_out[0], weights[::2], weights[1::2]), held_out[1])
+                self.validation_curve_.append(loss)
+            since += 1
+            if loss < best_loss:
+                best_loss, best, since = loss, weights, 0
+            if since >= self.patience:
+                break
+        return best
+
+
+def _forward(
+    x: NDArray[np.float32], kernels: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Apply the network: ReLU between the layers, softmax at the end."""
+    for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
+        x = np.maximum(x @ kernel + bias, 0)
+    probabilities: NDArray[np.float32] = softmax(x @ kernels[-1] + biases[-1], axis=1)
+    return probabilities
+
+
+def _log_loss(probabilities: NDArray[np.float32], index: NDArray[np.intp]) -> float:
+    chosen = probabilities[np.arange(len(index)), index].astype(np.float64)
+    return float(-np.mean(np.log(np.maximum(chosen, 1e-12))))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[Any]:
+    """Give Keras a seed, and give Python and NumPy their own random states back afterwards."""
+    from facefeat.engines.keras import import_keras
+
+    keras = import_keras()
+    states = random.getstate(), np.random.get_state()
+    keras.utils.set_random_seed(seed)
+    try:
+        yield keras
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

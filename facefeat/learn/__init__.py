@@ -1,0 +1,1 @@
+"""Vectors to a recogniser: splits, fitting, comparing, naming, refusing strangers, and the bundle on disk."""

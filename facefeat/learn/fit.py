@@ -1,0 +1,237 @@
+"""Fit one head on a feature file, with the threshold under which a face is unknown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.errors import InputError, UsageError
+from facefeat.features import backbone as backbones
+from facefeat.features.store.file import FeatureFile
+from facefeat.learn import bundle as bundles
+from facefeat.learn import head as heads
+from facefeat.learn.bundle import Bundle, Gallery
+from facefeat.learn.compare import compare
+from facefeat.learn.splits import folds, groups_of
+from facefeat.learn.unknown import choose_threshold, fit_score
+
+# What --head auto tries, in the order in which ties are broken: few knobs and quick to fit first. The
+# dense network is left out: it takes a hundred times as long and was never the best (docs/benchmarks.md).
+AUTO = ("lda", "prototype", "logreg", "svm", "knn")
+SEARCH_FOLDS = 5
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What ``fit`` made.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    output : Path
+    rows : int
+    how : str
+        How head, layer and knobs were chosen, one sentence.
+    seconds : float
+    """
+
+    bundle: Bundle
+    output: Path
+    rows: int
+    how: str
+    seconds: float
+
+
+def fit(
+    file: FeatureFile,
+    output: str | Path,
+    *,
+    head: str = "auto",
+    layer: str = "auto",
+    params: Mapping[str, Any] | None = None,
+    search: bool = False,
+    fpir: float = 0.01,
+    random_state: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit a head on all rows and write it as a bundle.
+
+    Parameters
+    ----------
+    file : FeatureFile
+    output : path-like
+        The bundle; replaced as a whole.
+    head : str, default='auto'
+        ``'auto'`` compares those of ``AUTO`` by 5-fold cross-validation on the file itself.
+    layer : str, default='auto'
+        With ``head='auto'`` it is compared too; else the backbone's own choice.
+    params : mapping of str to value, optional
+        Knobs of the head.
+    search : bool, default=False
+        Try the head's small grid by 5-fold cross-validation first.
+    fpir : float, default=0.01
+        Share of strangers that may be given a name.
+    random_state : int, default=0
+    workers : int, default=2
+    progress : callable or None
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    UsageError
+        For an unknown head, layer or knob, or a value the head refuses.
+    InputError
+        With fewer than two people.
+    StorageError
+    """
+    started = time.perf_counter()
+    params = dict(params or {})
+    _check(file, head, layer, params, search, fpir)
+    tell = progress or (lambda what, done, total: None)
+    head, layer, how = _chosen(file, head, layer, random_state, workers, tell)
+    X, y = np.asarray(file.vectors(layer)), file.person
+    groups = groups_of(file)
+    if search:
+        params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
+        how = f"{how} {searched}".strip()
+    tell(f"fitting {head} on {layer}", 0, 0)
+    estimator = _fitted(head, params, X, y)
+    tell("choosing the threshold for strangers", 0, 0)
+    threshold = choose_threshold(X, y, groups, file.people, fpir=fpir, random_state=random_state)
+    bundle = Bundle(
+        recipe=file.recipe,
+        head=head,
+        params=params,
+        layer=layer,
+        people=file.people,
+        threshold=threshold,
+        scores={},
+        versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
+        estimator=estimator,
+        unknown=fit_score(X, y),
+        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256)),
+    )
+    bundles.write(bundle, Path(output), model_card(bundle))
+    return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
+
+
+def _check(
+    file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float
+) -> None:
+    """Say what is wrong with the arguments before any work."""
+    if len(file.people) < 2:
+        raise InputError(f"There is only one person, {file.people[0]}; at least two are needed to tell apart.")
+    if not 0 < fpir < 1:
+        raise UsageError(f"--fpir is a share between 0 and 1, such as 0.01; {fpir} was given.")
+    if head == "auto" and (params or search):
+        raise UsageError("--set and --search belong to one head; name it with --head.")
+    if head != "auto":
+        heads.build(head, params)
+    if layer != "auto":
+        file.vectors(layer)
+
+
+def _chosen(
+    file: FeatureFile, head: str, layer: str, random_state: int, workers: int, tell: Progress
+) -> tuple[str, str, str]:
+    """Choose what was left to be chosen; say how."""
+    if head != "auto":
+        if layer == "auto":
+            preferred = backbones.get(file.recipe.backbone).HEAD_LAYER
+            layer = preferred if preferred in file.layers else file.layers[-1]
+        return head, layer, ""
+    layers = None if layer == "auto" else [layer]
+    found = compare(
+        file,
+        heads_wanted=AUTO,
+        layers=layers,
+        n_folds=SEARCH_FOLDS,
+        repeats=2,
+        random_state=random_state,
+        workers=workers,
+        baselines=False,
+        progress=tell,
+    )
+    best = min(found.rows, key=lambda row: (-row.accuracy.mean, -row.balanced_accuracy, AUTO.index(row.head)))
+    how = (
+        f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
+        f"twice, on the same pictures ({best.accuracy.mean:.1%} right)."
+    )
+    return best.head, best.layer, how
+
+
+def _searched(
+    head: str,
+    params: dict[str, Any],
+    X: NDArray[np.float32],
+    y: NDArray[np.int32],
+    groups: NDArray[np.int64],
+    people: tuple[str, ...],
+    random_state: int,
+    workers: int,
+) -> tuple[dict[str, Any], str]:
+    """Try the head's grid by cross-validation; knobs that were set stay as they are."""
+    from joblib import Parallel, delayed
+    from sklearn.base import clone
+    from sklearn.model_selection import ParameterGrid
+
+    grid = {knob: values for knob, values in heads.get(head).GRID.items() if knob not in params}
+    cut = folds(y, groups, people, n_folds=SEARCH_FOLDS, random_state=random_state)
+    tried = [{**params, **one} for one in ParameterGrid(grid)]
+    results = Parallel(n_jobs=1 if head == "dense" else workers)(
+        delayed(_accuracy)(clone(heads.build(head, one)), X, y, cut.splits) for one in tried
+    )
+    best = int(np.argmax(results))
+    settings = ", ".join(f"{knob}={tried[best][knob]}" for knob in grid)
+    return tried[best], f"{settings or 'No knob'} chosen from {len(tried)} by {cut.n_folds}-fold cross-validation."
+
+
+def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[np.int32], splits: Any) -> float:
+    try:
+        right = [estimator.fit(X[train], y[train]).predict(X[test]) == y[test] for train, test in splits]
+    except ValueError:  # a knob's value that these pictures do not allow, such as more neighbours than rows
+        return -1.0
+    return float(np.mean(np.concatenate(right)))
+
+
+def _fitted(head: str, params: Mapping[str, Any], X: NDArray[np.float32], y: NDArray[np.int32]) -> Any:
+    try:
+        return heads.build(head, params).fit(X, y)
+    except ValueError as error:
+        raise UsageError(f"The head {head} cannot be fitted: {' '.join(str(error).split())}") from error
+
+
+def model_card(bundle: Bundle) -> str:
+    """Describe a bundle in Markdown, for whoever gets the file without its story."""
+    threshold = asdict(bundle.threshold)
+    counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people))
+    knobs = ", ".join(f"{knob}={value}" for knob, value in bundle.params.items()) or "defaults"
+    fnir = "not measured" if threshold["fnir"] is None else f"{threshold['fnir']:.3f}"
+    return f"""# A facefeat model
+
+Names {len(bundle.people)} people in photographs, or says "unknown".
+
+* **Vectors**: {bundle.recipe.backbone} ({bundle.recipe.weights}), layer {bundle.layer}, {bundle.recipe.pooling} pooling,
+  {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
+* **Head**: {bundle.head} ({knobs})
+* **Trained on**: {len(bundle.gallery.person)} pictures, {counts.min()} to {counts.max()} a person
+* **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir}
+* **Made with**: {", ".join(f"{name} {number}" for name, number in bundle.versions.items())}
+
+The file holds the training pictures' vectors, names and paths (not their pixels): treat it as personal data.
+A network trained on ImageNet is no face network: on unconstrained photographs of many people expect far less
+than on the pictures it was measured with, and do not use it to decide about people.
+"""

@@ -1,0 +1,148 @@
+"""Strangers: a score for every face, and the threshold under which it is called unknown.
+
+The score is the cosine between a face and the mean of the person it was named, in the space where all
+directions vary alike within a person (``facefeat.heads.prototype``). It does not depend on the head.
+The threshold is chosen by leaving whole people out: they are strangers to a score fitted on the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.heads import prototype
+from facefeat.learn.splits import folds
+
+PEOPLE_FOLDS = 5
+MIN_PEOPLE = 3
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where "unknown" begins, and how that was found.
+
+    Attributes
+    ----------
+    value : float
+        Faces of a lower score are unknown.
+    fpir : float
+        Share of strangers' pictures that may be given a name (false positive identification rate).
+    fnir : float or None
+        Share of known faces not given their own name at this threshold (false negative identification
+        rate), on pictures that did not train; ``None`` where it was not measured.
+    n_people, n_pictures : int
+        Strangers it was chosen on.
+    how : str
+        One sentence.
+    """
+
+    value: float
+    fpir: float
+    fnir: float | None
+    n_people: int
+    n_pictures: int
+    how: str
+
+
+def fit_score(X: NDArray[Any], y: NDArray[Any]) -> Any:
+    """Fit the score that strangers are refused by.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_images, n_features)
+    y : ndarray of shape (n_images,)
+
+    Returns
+    -------
+    Pipeline
+        For ``similarities``.
+    """
+    return prototype.build(whiten=True).fit(X, y)
+
+
+def similarities(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the cosine of each face to each person's mean, shape (n_images, n_people)."""
+    cosines: NDArray[np.float64] = score[-1].similarities(score[:-1].transform(X))
+    return cosines
+
+
+def directions(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return unit vectors whose products are the cosines between faces, shape (n_images, n_features)."""
+    found: NDArray[np.float64] = score[-1].directions(score[:-1].transform(X))
+    return found
+
+
+def choose_threshold(
+    X: NDArray[Any],
+    y: NDArray[np.int32],
+    groups: NDArray[np.int64],
+    people: tuple[str, ...],
+    *,
+    fpir: float = 0.01,
+    random_state: int = 0,
+) -> Threshold:
+    """Choose the threshold for a rate of strangers that are given a name.
+
+    People are dealt into five parts. Each part in turn is left out whole; the score is fitted on four
+    fifths of the others' pictures. The pictures of those left out are strangers, the last fifth of the
+    others' are known faces. The threshold is the strangers' quantile.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_images, n_features)
+    y : ndarray of shape (n_images,), int32
+    groups : ndarray of shape (n_images,), int64
+        See ``facefeat.learn.splits.groups_of``.
+    people : tuple of str
+    fpir : float, default=0.01
+    random_state : int, default=0
+
+    Returns
+    -------
+    Threshold
+    """
+    if len(people) < MIN_PEOPLE:
+        return _not_measurable(fpir, f"with {len(people)} people nobody can be left out")
+    if len(np.unique(np.stack([y, groups]), axis=1).T) == len(people):
+        return _not_measurable(fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are")
+    strangers, known, right = _scores(X, y, groups, people, random_state)
+    value = float(np.quantile(strangers, 1 - fpir, method="higher"))
+    value = float(np.nextafter(value, 2.0))  # a stranger exactly on the quantile is refused
+    fnir = float(np.mean(~(right & (known >= value)))) if len(known) else None
+    n = len(strangers)
+    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {fpir:.2g}"
+    if n * fpir < 3:  # fewer than three expected: the rate itself cannot be told from zero (rule of three)
+        how += f"; with {n} pictures a rate below {3 / n:.2g} cannot be measured"
+    return Threshold(value, fpir, fnir, len(people), n, how)
+
+
+def _not_measurable(fpir: float, why: str) -> Threshold:
+    return Threshold(-1.0, fpir, None, 0, 0, f"not measurable: {why}; so every face is given a name")
+
+
+def _scores(
+    X: NDArray[Any], y: NDArray[np.int32], groups: NDArray[np.int64], people: tuple[str, ...], random_state: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return strangers' best scores, known faces' best scores, and whether the latter are their own person's."""
+    n_parts = min(PEOPLE_FOLDS, len(people))
+    order = np.random.default_rng(random_state).permutation(len(people))
+    pictures = folds(y, groups, people, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
+    strangers, known, right = [], [], []
+    for part in range(n_parts):
+        outside = np.isin(y, order[part::n_parts])
+        train, test = pictures[part % len(pictures)]
+        train, test = train[~outside[train]], test[~outside[test]]
+        if len(np.unique(y[train])) < 2:
+            continue
+        score = fit_score(X[train], y[train])
+        strangers.append(similarities(score, X[outside]).max(axis=1))
+        if len(test):
+            cosines = similarities(score, X[test])
+            known.append(cosines.max(axis=1))
+            right.append(score.classes_[cosines.argmax(axis=1)] == y[test])
+    if not known:
+        return np.concatenate(strangers), np.empty(0), np.empty(0, bool)
+    return np.concatenate(strangers), np.concatenate(known), np.concatenate(right)
