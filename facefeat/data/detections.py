@@ -42,9 +42,7 @@ class Detections:
 
     def scaled(self, factor: float) -> Detections:
         """Move all coordinates to a picture that is ``factor`` times as large."""
-        return Detections(
-            self.boxes * np.float32(factor), self.landmarks * np.float32(factor), self.scores
-        )
+        return Detections(self.boxes * np.float32(factor), self.landmarks * np.float32(factor), self.scores)
 
 
 class Detector(Protocol):

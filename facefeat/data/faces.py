@@ -19,9 +19,9 @@ TEMPLATES = ("box", "arcface")
 
 # Where the eyes, the nose and the corners of the mouth go in a square of side 1: the template of 112
 # pixels that ArcFace (arXiv:1801.07698) made common.
-ARCFACE = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
-) / 112
+ARCFACE = (
+    np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]) / 112
+)
 
 MAX_OVERSAMPLING = 16  # a face 16 times the output's size is as sharp as the output can show
 

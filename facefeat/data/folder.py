@@ -14,7 +14,9 @@ from pathlib import Path
 
 from facefeat.errors import InputError
 
-SUFFIXES = frozenset("jpg jpeg jpe png webp gif bmp tif tiff pgm ppm pbm avif heic heif".split())
+SUFFIXES = frozenset(
+    ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff", "pgm", "ppm", "pbm", "avif", "heic", "heif"]
+)
 _IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -93,26 +95,26 @@ def list_people(root: str | Path) -> DataSet:
     files = {folder: sorted(_files(root, folder, real_root)) for folder in folders}
     people = tuple(folder for folder in folders if files[folder])
     if not people:
-        raise InputError(f"{root} has subfolders but no files in them: one folder a person, with pictures, is expected.")
+        raise InputError(
+            f"{root} has subfolders but no files in them: one folder a person, with pictures, is expected."
+        )
     if all("/" in path.partition("/")[2] for folder in people for path, _ in files[folder]):
         deeper = ", ".join(str(root / unescaped(folder)) for folder in people[:3])
         raise InputError(
             f"The subfolders of {root} hold only further folders: the people seem to be one level deeper. "
             f"Give one of these instead: {deeper}."
         )
-    entries = (
-        Entry(path, index, refusal) for index, folder in enumerate(people) for path, refusal in files[folder]
-    )
+    entries = (Entry(path, index, refusal) for index, folder in enumerate(people) for path, refusal in files[folder])
     empty = tuple(folder for folder in folders if not files[folder])
     return DataSet(root, people, tuple(entries), empty, tuple(loose))
 
 
 def escaped(name: str) -> str:
-    """Write a file name of the operating system as text that is always UTF-8.
+    r"""Write a file name of the operating system as text that is always UTF-8.
 
     Examples
     --------
-    >>> escaped("Zoë"), escaped("100%"), escaped("%41"), escaped("caf\\udce9")
+    >>> escaped("Zoë"), escaped("100%"), escaped("%41"), escaped("caf\udce9")
     ('Zoë', '100%', '%2541', 'caf%E9')
     """
     safe = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", name)
@@ -120,11 +122,11 @@ def escaped(name: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Turn escaped text back into the operating system's file name.
+    r"""Turn escaped text back into the operating system's file name.
 
     Examples
     --------
-    >>> [unescaped(escaped(name)) == name for name in ("Zoë", "100%", "%41", "caf\\udce9")]
+    >>> [unescaped(escaped(name)) == name for name in ("Zoë", "100%", "%41", "caf\udce9")]
     [True, True, True, True]
     """
 

@@ -77,37 +77,38 @@ class MTCNN:
         Detections
             Best score first.
         """
-        image = (pixels.astype(np.float32) - 127.5) / 128
-        boxes, scores = self._proposals(image)
+        image = (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(128)
+        boxes = self._proposals(image)
         if len(boxes):
-            boxes, scores = self._refined(image, boxes)
+            boxes = self._refined(image, boxes)
         if len(boxes):
             return self._outputs(image, boxes)
         return Detections.none()
 
-    def _proposals(self, image: NDArray[np.float32]) -> tuple[Boxes, NDArray[np.float32]]:
+    def _proposals(self, image: NDArray[np.float32]) -> Boxes:
         """Slide the first network over a pyramid of scales."""
         found, found_scores = [], []
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1))
         for scale in pyramid(*image.shape[:2]):
             height, width = (int(side * scale) for side in image.shape[:2])
-            offsets, probabilities = self._propose(shrink(image, height, width)[None])
+            offsets, probabilities = self._propose(shrink(planes, height, width)[None])
             boxes, scores = _boxes_of_map(offsets[0], probabilities[0, :, :, 1])
             keep = suppress(boxes, scores, OVERLAPS[0])
             found.append(boxes[keep] / np.float32(scale))
             found_scores.append(scores[keep])
         if not found:
-            return np.empty((0, 4), np.float32), np.empty(0, np.float32)
+            return np.empty((0, 4), np.float32)
         boxes, scores = np.concatenate(found), np.concatenate(found_scores)
         keep = suppress(boxes, scores, OVERLAPS[1])[:MAX_PROPOSALS]
-        return squared(boxes[keep]), scores[keep]
+        return squared(boxes[keep])
 
-    def _refined(self, image: NDArray[np.float32], boxes: Boxes) -> tuple[Boxes, NDArray[np.float32]]:
+    def _refined(self, image: NDArray[np.float32], boxes: Boxes) -> Boxes:
         offsets, probabilities = self._refine(crops(image, boxes, 24))
         boxes, scores = _moved(boxes, offsets), probabilities[:, 1]
         likely = scores > SCORES[1]
         boxes, scores = boxes[likely], scores[likely]
         keep = suppress(boxes, scores, OVERLAPS[2])
-        return squared(boxes[keep]), scores[keep]
+        return squared(boxes[keep])
 
     def _outputs(self, image: NDArray[np.float32], boxes: Boxes) -> Detections:
         offsets, points, probabilities = self._output(crops(image, boxes, 48))
@@ -138,23 +139,24 @@ def pyramid(height: int, width: int) -> NDArray[np.float64]:
     return scales[scales * min(height, width) >= FACE_CELL]
 
 
-def shrink(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def shrink(planes: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Resize by exact area averaging, as two matrix products.
 
     Parameters
     ----------
-    image : ndarray of shape (h, w, channels), float32
+    planes : ndarray of shape (channels, h, w), float32
+        Colour by colour, so that both products run over contiguous rows.
     height, width : int
-        Not larger than the image's.
+        Not larger than h and w.
 
     Returns
     -------
     ndarray of shape (height, width, channels), float32
     """
-    h, w, channels = image.shape
-    rows = _area_weights(h, height) @ image.reshape(h, w * channels)
-    columns = _area_weights(w, width) @ rows.reshape(height, w, channels)
-    return np.ascontiguousarray(columns, np.float32)
+    channels, h, w = planes.shape
+    narrow = (planes.reshape(channels * h, w) @ _area_weights(w, width).T).reshape(channels, h, width)
+    small: NDArray[np.float32] = _area_weights(h, height) @ narrow
+    return np.ascontiguousarray(small.transpose(1, 2, 0))
 
 
 @lru_cache(maxsize=64)
@@ -163,7 +165,8 @@ def _area_weights(n_in: int, n_out: int) -> NDArray[np.float32]:
     edges = np.arange(n_out + 1) * (n_in / n_out)
     cells = np.arange(n_in)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return (np.clip(overlap, 0, None) * (n_out / n_in)).astype(np.float32)
+    weights: NDArray[np.float32] = (np.clip(overlap, 0, None) * (n_out / n_in)).astype(np.float32)
+    return weights
 
 
 def crops(image: NDArray[np.float32], boxes: Boxes, size: int) -> NDArray[np.float32]:
@@ -188,7 +191,8 @@ def crops(image: NDArray[np.float32], boxes: Boxes, size: int) -> NDArray[np.flo
     def corner(dy: int, dx: int) -> NDArray[np.float32]:
         rows = np.clip(top + dy, 0, image.shape[0] - 1)
         columns = np.clip(left + dx, 0, image.shape[1] - 1)
-        return image[rows[:, :, None], columns[:, None, :]]
+        pixels: NDArray[np.float32] = image[rows[:, :, None], columns[:, None, :]]
+        return pixels
 
     across4, down4 = across[:, None, :, None], down[:, :, None, None]
     upper = corner(0, 0) * (1 - across4) + corner(0, 1) * across4
@@ -202,7 +206,8 @@ def crops(image: NDArray[np.float32], boxes: Boxes, size: int) -> NDArray[np.flo
 def _sample_positions(ends: Boxes, length: int, size: int) -> NDArray[np.float64]:
     """Spread ``size`` samples over each interval, first and last on its ends scaled to pixel centres."""
     start, stop = (ends.astype(np.float64) / length * (length - 1)).T
-    return start[:, None] + np.arange(size) * ((stop - start) / (size - 1))[:, None]
+    positions: NDArray[np.float64] = start[:, None] + np.arange(size) * ((stop - start) / (size - 1))[:, None]
+    return positions
 
 
 def _boxes_of_map(offsets: NDArray[np.float32], scores: NDArray[np.float32]) -> tuple[Boxes, NDArray[np.float32]]:

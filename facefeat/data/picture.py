@@ -223,9 +223,9 @@ def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """
     grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = 0.0, 65535.0
-    if values.dtype.kind == "f" and 0 <= grey.min() and grey.max() <= 1:
+    if values.dtype.kind == "f" and grey.min() >= 0 and grey.max() <= 1:
         high = 1.0
-    elif values.dtype != np.uint16 and 0 <= grey.min() and grey.max() <= 255:
+    elif values.dtype != np.uint16 and grey.min() >= 0 and grey.max() <= 255:
         high = 255.0
     elif grey.min() < 0 or grey.max() > 65535:
         low, high = float(grey.min()), float(grey.max())

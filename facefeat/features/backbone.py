@@ -84,9 +84,7 @@ def check_layers(backbone: Backbone, layers: tuple[str, ...]) -> tuple[str, ...]
     return tuple(layer for layer in backbone.LAYERS if layer in layers)
 
 
-def load_keras(
-    recipe: Recipe, build: Callable[[], Any], engine: Engine, batch_size: int
-) -> Run:
+def load_keras(recipe: Recipe, build: Callable[[], Any], engine: Engine, batch_size: int) -> Run:
     """Load a backbone that is a Keras model with one output a layer, through an engine.
 
     Parameters

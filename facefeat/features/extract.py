@@ -27,7 +27,8 @@ from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.publish import Contents, publish
 from facefeat.features.store.shards import Shard, WorkFolder
 
-Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+# What is being done, how many are done, of how many; of 0: a message.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def extract(
         if todo:
             encoder = Encoder(plan, choose(engine, precision), batch_size)
             ran_on = describe(encoder.engine)
-            tell(ran_on, 0, len(todo))
+            tell(f"Vectors are computed by {ran_on}", 0, 0)
             compute(
                 todo,
                 encoder,
@@ -319,7 +320,9 @@ def _joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Describe all that made the rows of one file: the last, with whatever others there were beside it."""
     last = dict(makers[-1])
     others = [maker for maker in makers[:-1] if maker != makers[-1]]
-    return {**last, "others": [{k: v for k, v in maker.items() if k != "others"} for maker in others]} if others else last
+    return (
+        {**last, "others": [{k: v for k, v in maker.items() if k != "others"} for maker in others]} if others else last
+    )
 
 
 def _made_on(file: FeatureFile) -> str:

@@ -27,8 +27,8 @@ class SignedRoot(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return an array of the same shape and dtype."""
-        X = np.asarray(X)
-        return np.copysign(np.sqrt(np.abs(X)), X)
+        roots: NDArray[Any] = np.copysign(np.sqrt(np.abs(X)), X)
+        return roots
 
 
 def scaled(classifier: Any, root: bool = True) -> Pipeline:

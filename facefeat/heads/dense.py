@@ -121,14 +121,14 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        rows, names = validate_data(self, X, y, dtype=np.float32)
+        self.classes_, index = np.unique(names, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("At least two classes are needed; there is 1 class.")
         train, held_out = self._set_aside(index)
         with _seeded(self.random_state) as keras:
-            model = self._compiled(keras, X.shape[1])
-            best = self._train(model, (X[train], index[train]), (X[held_out], index[held_out]))
+            model = self._compiled(keras, rows.shape[1])
+            best = self._train(model, (rows[train], index[train]), (rows[held_out], index[held_out]))
         self.coefs_, self.intercepts_ = best[::2], best[1::2]
         self.n_iter_ = len(self.loss_curve_)
         return self
@@ -153,9 +153,7 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_held_out = round(self.validation * len(index))
         if n_held_out < len(counts) or counts.min() < 3:
             return rows, rows[:0]
-        train, held_out = train_test_split(
-            rows, test_size=n_held_out, stratify=index, random_state=self.random_state
-        )
+        train, held_out = train_test_split(rows, test_size=n_held_out, stratify=index, random_state=self.random_state)
         return train, held_out
 
     def _compiled(self, keras: Any, n_features: int) -> Any:
@@ -178,7 +176,8 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order = np.random.default_rng(self.random_state)
         n_batches = -(-len(X) // self.batch_size)
         self.loss_curve_, self.validation_curve_ = [], []
-        best_loss, best, since = np.inf, model.get_weights(), 0
+        best_loss, since = np.inf, 0
+        best: list[NDArray[np.float32]] = model.get_weights()
         for _ in range(self.epochs):
             # The last batch is filled up from the first: one shape is one compiled step.
             batches = np.resize(order.permutation(len(X)), (n_batches, min(self.batch_size, len(X))))

@@ -74,12 +74,12 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        rows, names = validate_data(self, X, y, dtype=np.float64)
+        self.classes_, index = np.unique(names, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("At least two classes are needed; there is 1 class.")
-        means = class_means(X, index, len(self.classes_))
-        whitening = WithinWhitening.of(X - means[index], self.shrinkage)
+        means = class_means(rows, index, len(self.classes_))
+        whitening = WithinWhitening.of(rows - means[index], self.shrinkage)
         self.shrinkage_ = whitening.shrinkage
         self.coef_ = whitening.apply_inverse(means)
         self.intercept_ = -0.5 * np.einsum("kd,kd->k", means, self.coef_)
@@ -105,6 +105,6 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _discriminants(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        scores: NDArray[np.float64] = X @ self.coef_.T + self.intercept_
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        scores: NDArray[np.float64] = rows @ self.coef_.T + self.intercept_
         return scores

@@ -70,13 +70,13 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        rows, names = validate_data(self, X, y, dtype=np.float64)
+        self.classes_, index = np.unique(names, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("At least two classes are needed; there is 1 class.")
-        means = class_means(X, index, len(self.classes_))
-        self.whitening_ = WithinWhitening.of(X - means[index]) if self.whiten else None
-        self.centre_ = X.mean(axis=0)
+        means = class_means(rows, index, len(self.classes_))
+        self.whitening_ = WithinWhitening.of(rows - means[index]) if self.whiten else None
+        self.centre_ = rows.mean(axis=0)
         self.prototypes_ = self.directions(means)
         return self
 
@@ -98,8 +98,8 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             From -1 to 1.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        cosines: NDArray[np.float64] = self.directions(X) @ self.prototypes_.T
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        cosines: NDArray[np.float64] = self.directions(rows) @ self.prototypes_.T
         return cosines
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

@@ -251,7 +251,9 @@ def _unpacked(path: Path, data: bytes, trusted: tuple[str, ...]) -> Any:
     try:
         return skops.io.loads(data, trusted=list(trusted))
     except UntrustedTypesFoundException as error:
-        raise DamagedFile(f"{path} is refused: it holds types that no head of facefeat has ({_one_line(error)}).") from error
+        raise DamagedFile(
+            f"{path} is refused: it holds types that no head of facefeat has ({_one_line(error)})."
+        ) from error
     except Exception as error:  # skops raises many kinds on a malformed file
         raise DamagedFile(f"{path} is damaged: its head cannot be read ({_one_line(error)}).") from error
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from facefeat import plugins
 from facefeat.errors import InputError
+from facefeat.features import backbone as backbones
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
 from facefeat.learn.splits import Folds, folds, groups_of
 
-BASELINES = ("pixels, PCA, nearest neighbour", "always the same person")
+# The grey face itself, its principal components and the nearest neighbour; and always the same person.
+BASELINES = ("pixel PCA", "majority")
 PCA_COMPONENTS = 100
 ALONE = frozenset({"dense"})  # trained in this process: its library is too heavy to start in every worker
 
@@ -77,6 +79,16 @@ class Comparison:
     n_tested: int
     copies: int
     folds: Folds
+
+    @property
+    def best(self) -> Row:
+        """The first row."""
+        return self.rows[0]
+
+    @property
+    def within_reach(self) -> tuple[Row, ...]:
+        """Other rows whose accuracy lies inside the best one's interval: these pictures cannot rank them."""
+        return tuple(row for row in self.rows[1:] if row.accuracy.mean >= self.best.accuracy.low)
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ def compare(
     if not rows:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
     return Comparison(
-        rows=tuple(sorted(rows, key=lambda row: (-row.accuracy.mean, -row.balanced_accuracy, row.fit_seconds))),
+        rows=tuple(sorted(rows, key=lambda row: _rank(row, file))),
         baselines=tuple(row for row in done if not row.layer),
         failed=tuple(failed),
         n_people=len(file.people),
@@ -155,6 +167,12 @@ def compare(
         copies=len(groups) - len(np.unique(groups)),
         folds=cut,
     )
+
+
+def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, str, str]:
+    """Order rows by what was measured; ties by the backbone's own layer, then by name, so that runs agree."""
+    usual = backbones.get(file.recipe.backbone).HEAD_LAYER
+    return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, row.head, row.layer
 
 
 def _task(file: FeatureFile, head: str, layer: str) -> _Task:

@@ -211,9 +211,7 @@ def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
 def _failures(file: FeatureFile, bundle: Bundle) -> tuple[Skipped, ...]:
     """Return the unreadable pictures of people the model knows."""
     known = {unicodedata.normalize("NFC", name) for name in bundle.people}
-    return tuple(
-        one for one in file.skipped if unicodedata.normalize("NFC", one.path.partition("/")[0]) in known
-    )
+    return tuple(one for one in file.skipped if unicodedata.normalize("NFC", one.path.partition("/")[0]) in known)
 
 
 def _top5(bundle: Bundle, named: list[Naming], truth: NDArray[np.int64], n: int) -> float | None:

@@ -107,9 +107,9 @@ def fit(
     if search:
         params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
         how = f"{how} {searched}".strip()
-    tell(f"fitting {head} on {layer}", 0, 0)
+    tell(f"Fitting {head} on {layer}", 0, 0)
     estimator = _fitted(head, params, X, y)
-    tell("choosing the threshold for strangers", 0, 0)
+    tell("Choosing the threshold for strangers", 0, 0)
     threshold = choose_threshold(X, y, groups, file.people, fpir=fpir, random_state=random_state)
     bundle = Bundle(
         recipe=file.recipe,
@@ -128,9 +128,7 @@ def fit(
     return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
 
 
-def _check(
-    file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float
-) -> None:
+def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float) -> None:
     """Say what is wrong with the arguments before any work."""
     if len(file.people) < 2:
         raise InputError(f"There is only one person, {file.people[0]}; at least two are needed to tell apart.")
@@ -165,7 +163,11 @@ def _chosen(
         baselines=False,
         progress=tell,
     )
-    best = min(found.rows, key=lambda row: (-row.accuracy.mean, -row.balanced_accuracy, AUTO.index(row.head)))
+    usual = backbones.get(file.recipe.backbone).HEAD_LAYER
+    best = min(
+        found.rows,
+        key=lambda row: (-row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, AUTO.index(row.head)),
+    )
     how = (
         f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
         f"twice, on the same pictures ({best.accuracy.mean:.1%} right)."

@@ -184,9 +184,24 @@ def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", we
     return Recogniser(bundle, Encoder(plan_of(bundle.recipe, weights), chosen, SMALL_BATCH))
 
 
-def namings(
-    bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float64] | None = None
-) -> list[Naming]:
+def predict(model: str | Path, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:
+    """Name every face of some photographs, once; ``load`` keeps the model for more.
+
+    Parameters
+    ----------
+    model : path-like
+    pictures : iterable of path-like
+    top : int, default=3
+        How many candidates to list.
+
+    Returns
+    -------
+    list of Photo
+    """
+    return load(model).predict(pictures, top)
+
+
+def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float64] | None = None) -> list[Naming]:
     """Name faces by their vectors, with or without the nearest training pictures."""
     scores = decision_scores(bundle.estimator, X)
     cosines = similarities(bundle.unknown, X)

@@ -40,7 +40,7 @@ class Folds:
 
 
 def groups_of(file: FeatureFile) -> NDArray[np.int64]:
-    """Number the pictures so that copies of one picture (the same bytes) share a number.
+    """Give every picture a number such that copies of one picture (the same bytes) share a number.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from facefeat.learn.splits import folds
 
 PEOPLE_FOLDS = 5
 MIN_PEOPLE = 3
+SPARED = 0.01  # share of known faces that may lie below what counts as the lowest of them
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def choose_threshold(
 
     People are dealt into five parts. Each part in turn is left out whole; the score is fitted on four
     fifths of the others' pictures. The pictures of those left out are strangers, the last fifth of the
-    others' are known faces. The threshold is the strangers' quantile.
+    others' are known faces. The threshold is the strangers' quantile, or, where nearly all known faces
+    lie above it, midway to the lowest of them.
 
     Parameters
     ----------
@@ -107,13 +109,18 @@ def choose_threshold(
     if len(people) < MIN_PEOPLE:
         return _not_measurable(fpir, f"with {len(people)} people nobody can be left out")
     if len(np.unique(np.stack([y, groups]), axis=1).T) == len(people):
-        return _not_measurable(fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are")
+        return _not_measurable(
+            fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are"
+        )
     strangers, known, right = _scores(X, y, groups, people, random_state)
-    value = float(np.quantile(strangers, 1 - fpir, method="higher"))
-    value = float(np.nextafter(value, 2.0))  # a stranger exactly on the quantile is refused
-    fnir = float(np.mean(~(right & (known >= value)))) if len(known) else None
+    value = float(np.nextafter(np.quantile(strangers, 1 - fpir, method="higher"), 2.0))
     n = len(strangers)
-    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {fpir:.2g}"
+    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {fpir:.2g} at most"
+    lowest = float(np.quantile(known, SPARED)) if len(known) else value
+    if lowest > value:  # strangers and known faces lie apart: nearer to neither is safer against the next stranger
+        value = (value + lowest) / 2
+        how += ", midway between strangers and known faces, which lie apart"
+    fnir = float(np.mean(~(right & (known >= value)))) if len(known) else None
     if n * fpir < 3:  # fewer than three expected: the rate itself cannot be told from zero (rule of three)
         how += f"; with {n} pictures a rate below {3 / n:.2g} cannot be measured"
     return Threshold(value, fpir, fnir, len(people), n, how)

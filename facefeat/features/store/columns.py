@@ -86,7 +86,9 @@ def skipped_of(columns: Columns) -> tuple[Skipped, ...]:
     )
 
 
-def skeleton(target: Path | BytesIO, columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]) -> None:
+def skeleton(
+    target: Path | BytesIO, columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
+) -> None:
     """Create an HDF5 file whose datasets have their place but no content.
 
     Each lies in one piece, so that it can be written and mapped without HDF5. The bytes depend on the

@@ -108,7 +108,9 @@ def read(path: str | Path) -> FeatureFile:
     except FileNotFoundError:
         raise InputError(f"There is no feature file {path}; make it with: facefeat extract DATA -o {path}") from None
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder; a feature file is expected. Make one with: facefeat extract {path}") from None
+        raise InputError(
+            f"{path} is a folder; a feature file is expected. Make one with: facefeat extract {path}"
+        ) from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     datasets, attrs = layout.places(path)
@@ -135,7 +137,7 @@ def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile
             raise DamagedFile(f"{path} is damaged: {name} has another type or shape than the format says.")
     people = layout.texts_of(columns["people"])
     person = columns["images/person"]
-    if n and not (0 <= person.min() and person.max() < len(people)):
+    if n and not (person.min() >= 0 and person.max() < len(people)):
         raise DamagedFile(f"{path} is damaged: a row belongs to no person.")
     return FeatureFile(
         path, recipe, json.loads(attrs["made_by"]), people, layout.texts_of(columns["images/path"]),

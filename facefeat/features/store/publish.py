@@ -148,5 +148,3 @@ def _gather(handle: int, offset: int | None, contents: Contents, name: str) -> N
             here = piece == index
             block[here] = contents.pieces[index][name][row[here]]
         durable.write_all(handle, block.tobytes())
-
-

@@ -1,0 +1,47 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facefeat.cli import look, make, use
+from facefeat.cli.demo import demo
+
+app = typer.Typer(
+    name="facefeat",
+    help="From a folder of photographs, one folder a person, to a recogniser you can trust.",
+    epilog="Start with: facefeat extract data/  then: facefeat compare  and: facefeat fit",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (
+    make.extract, make.compare, make.fit, use.evaluate, use.predict,
+    look.info, look.heads, look.backbones, demo,
+):  # fmt: skip
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"facefeat {version('facefeat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """From a folder of photographs, one folder a person, to a recogniser you can trust."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

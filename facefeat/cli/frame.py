@@ -1,0 +1,190 @@
+"""What all commands share: options, progress, output, and errors as one sentence with an exit code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from facefeat.errors import FacefeatError
+
+P = ParamSpec("P")
+Progress = Callable[[str, int, int], None]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List everything, however long.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Engine = Annotated[str, typer.Option(help="What runs the network: auto, keras or openvino.")]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Threads and processes to use; by default one a core.")]
+WeightsFile = Annotated[str | None, typer.Option(help="The weights file, where the vectors were made with your own.")]
+
+RESUME = {
+    "extract": "what is computed is kept; the same command goes on from there",
+    "demo": "the same command goes on from there",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM)."""
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn errors of a command into one sentence on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json, debug = bool(kwargs.get("as_json")), bool(kwargs.get("debug"))
+        previous = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            command(*args, **kwargs)
+        except FacefeatError as error:
+            raise typer.Exit(_refuse(error, as_json, debug)) from None
+        except KeyboardInterrupt as stop:
+            raise typer.Exit(_stopped(command.__name__, stop)) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            _say(f"facefeat has a bug: {type(error).__name__}. Please report the lines above.")
+            raise typer.Exit(1) from None
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    return wrapped
+
+
+def show(result: Callable[[], Any], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
+    """Print a result on stdout: as one JSON document, or as text for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        return
+    from rich.console import Console
+
+    console = Console(width=_width(sys.stdout), highlight=False)
+    with console.capture() as captured:
+        console.print(result())
+    sys.stdout.write(_trimmed(captured.get()))
+
+
+def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str, Any]]) -> None:
+    """Write a result to a file: JSON where its name ends so, else text of 100 columns."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from facefeat.features.store import durable
+
+    if path.suffix.lower() == ".json":
+        text = json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    else:
+        paper = StringIO()
+        Console(file=paper, width=100, highlight=False).print(result())
+        text = _trimmed(paper.getvalue())
+    with durable.storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    durable.write(path, text.encode())
+
+
+def _trimmed(text: str) -> str:
+    """Cut the blanks that fill lines up to the width."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def hint(text: str, quiet: bool) -> None:
+    """Say on stderr what to type next."""
+    if not quiet:
+        _say(text)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Progress]:
+    """Show on stderr what is being done, how far it is, and how long it will take.
+
+    Where stderr is no terminal, messages are lines and bars are left out.
+    """
+    if quiet:
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True, width=_width(sys.stderr), highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=None, visible=False)
+
+        def tell(what: str, done: int, total: int) -> None:
+            if total:
+                if done == 0 or bars.tasks[0].total != total:
+                    bars.reset(task, total=total)  # another stretch of work has its own time left
+                bars.update(task, description=what, completed=done, visible=True)
+            else:
+                console.print(f"{what}.", style="dim", markup=False)
+
+        yield tell
+
+
+def cores(workers: int | None) -> int:
+    """Return how many workers to use: those asked for, or one for each core this process may use."""
+    if workers:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def names(text: str | None) -> list[str] | None:
+    """Split a list with commas; ``None`` for nothing and for ``all``."""
+    return None if text in (None, "all") else [name.strip() for name in str(text).split(",") if name.strip()]
+
+
+def _refuse(error: FacefeatError, as_json: bool, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if as_json:
+        document = {
+            "schema": "facefeat/error/1",
+            "error": type(error).__name__,
+            "message": str(error),
+            "exit_code": error.exit_code,
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    _say(str(error))
+    return error.exit_code
+
+
+def _stopped(command: str, stop: KeyboardInterrupt) -> int:
+    _say("Stopped" + (f"; {RESUME[command]}." if command in RESUME else "."))
+    return 143 if isinstance(stop, Terminated) else 130
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _say(text: str) -> None:
+    # Names that are no UTF-8 on disk must not stop a message about them.
+    sys.stderr.write(
+        text.encode(sys.stderr.encoding or "utf-8", "replace").decode(sys.stderr.encoding or "utf-8") + "\n"
+    )
+
+
+def _width(stream: Any) -> int:
+    """Return the terminal's width, at most 100; 100 where it is no terminal."""
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 100) if stream.isatty() else 100

@@ -1,0 +1,159 @@
+"""The commands that make something: extract, fit, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facefeat.cli import frame
+
+FeatureFile = Annotated[Path, typer.Argument(help="A feature file.")]
+
+
+@frame.reported
+def extract(
+    data: Annotated[Path, typer.Argument(help="A folder with one subfolder a person.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The feature file.")] = Path("features.h5"),
+    backbone: Annotated[str, typer.Option(help="The network; facefeat backbones lists them.")] = "vgg16",
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet (carried), keras (downloads the official file), or a file.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the face that the network sees, 32 to 512 pixels.")] = None,
+    layers: Annotated[str | None, typer.Option(help="Where vectors are read, with commas.")] = None,
+    pooling: Annotated[str | None, typer.Option(help="avg, max, grid2 or flatten.")] = None,
+    faces: Annotated[str, typer.Option(help="auto: find and align the face. none: the whole picture.")] = "auto",
+    flip: Annotated[bool, typer.Option(help="Average with the mirror image.")] = True,
+    engine: frame.Engine = "auto",
+    precision: frame.Precision = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
+    workers: frame.Workers = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace a feature file of another recipe, or a damaged one.")
+    ] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 3 if any picture was skipped.")] = False,
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    verbose: frame.Verbose = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Turn photographs into vectors, once.
+
+    Pictures are known by their bytes: a second run computes only what is new.
+
+    Example: facefeat extract data/
+    """
+    from facefeat.features.encode import plan
+    from facefeat.features.extract import extract as run
+    from facefeat.report import documents, tables
+
+    chosen = plan(
+        backbone,
+        weights=weights,
+        size=size,
+        layers=frame.names(layers),
+        pooling=pooling,
+        faces_mode=faces,
+        flip=flip,
+    )
+    with frame.progress(quiet) as tell:
+        made = run(
+            data,
+            output,
+            chosen,
+            engine=engine,
+            precision=precision,
+            batch_size=batch_size,
+            workers=frame.cores(workers),
+            overwrite=overwrite,
+            progress=tell,
+        )
+    frame.show(lambda: tables.extraction(made, verbose), lambda: documents.extraction(made), as_json)
+    if strict and made.file.skipped:
+        frame.hint(f"{len(made.file.skipped)} pictures were skipped, and --strict was given.", quiet=False)
+        raise typer.Exit(3)
+    frame.hint(f"Next: facefeat compare {output}", quiet or as_json)
+
+
+@frame.reported
+def fit(
+    features: FeatureFile = Path("features.h5"),
+    head: Annotated[str, typer.Option(help="The classifier, or auto; facefeat heads lists them.")] = "auto",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model.")] = Path("model.facefeat"),
+    layer: Annotated[str, typer.Option(help="The vectors to use, or auto.")] = "auto",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A knob of the head, such as C=10.")] = None,
+    search: Annotated[bool, typer.Option(help="Try the head's small grid of knobs first.")] = False,
+    fpir: Annotated[float, typer.Option(help="Share of strangers that may be given a name.")] = 0.01,
+    random_state: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    workers: frame.Workers = None,
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    verbose: frame.Verbose = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Train one head and choose where "unknown" begins.
+
+    Example: facefeat fit --head svm --set C=10
+    """
+    from facefeat.features.store.file import read
+    from facefeat.learn.fit import fit as run
+    from facefeat.learn.head import parse_settings
+    from facefeat.report import documents, tables
+
+    params = parse_settings(settings or [])
+    with frame.progress(quiet) as tell:
+        made = run(
+            read(features),
+            output,
+            head=head,
+            layer=layer,
+            params=params,
+            search=search,
+            fpir=fpir,
+            random_state=random_state,
+            workers=frame.cores(workers),
+            progress=tell,
+        )
+    frame.show(lambda: tables.fitted(made), lambda: documents.fitted(made), as_json)
+    frame.hint(f"Next: facefeat predict {output} PICTURE", quiet or as_json)
+
+
+@frame.reported
+def compare(
+    features: FeatureFile = Path("features.h5"),
+    heads: Annotated[str, typer.Option(help="all, or names with commas.")] = "all",
+    layers: Annotated[str, typer.Option(help="all, or names with commas.")] = "all",
+    folds: Annotated[int, typer.Option(min=2, help="Parts that the pictures are cut into.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 1,
+    random_state: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Also write the report here: .txt, or .json.")] = None,
+    workers: frame.Workers = None,
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    verbose: frame.Verbose = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Compare heads and layers on the same folds.
+
+    Example: facefeat compare --heads svm,logreg,lda
+    """
+    from facefeat.features.store.file import read
+    from facefeat.learn.compare import compare as run
+    from facefeat.report import documents, tables
+
+    with frame.progress(quiet) as tell:
+        found = run(
+            read(features),
+            heads_wanted=frame.names(heads),
+            layers=frame.names(layers),
+            n_folds=folds,
+            repeats=repeats,
+            random_state=random_state,
+            workers=frame.cores(workers),
+            progress=tell,
+        )
+    if report:
+        frame.write(report, lambda: tables.comparison(found), lambda: documents.comparison(found))
+    frame.show(lambda: tables.comparison(found), lambda: documents.comparison(found), as_json)
+    frame.hint(f"Next: facefeat fit {features} --head {found.best.head} --layer {found.best.layer}", quiet or as_json)

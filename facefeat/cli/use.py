@@ -1,0 +1,83 @@
+"""The commands that use a model: evaluate, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facefeat.cli import frame
+
+Model = Annotated[Path, typer.Argument(help="A model made by facefeat fit.")]
+
+
+@frame.reported
+def evaluate(
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="A folder of people the model did not see, or its feature file.")],
+    engine: frame.Engine = "auto",
+    precision: frame.Precision = "auto",
+    weights: frame.WeightsFile = None,
+    workers: frame.Workers = None,
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    verbose: frame.Verbose = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Score a model on pictures it did not see.
+
+    Folders are matched with the model's people by their names; others are strangers.
+
+    Example: facefeat evaluate model.facefeat held-out/
+    """
+    from facefeat.learn import bundle
+    from facefeat.learn.evaluate import evaluate as run
+    from facefeat.report import documents, tables
+
+    with frame.progress(quiet) as tell:
+        found = run(
+            bundle.read(model),
+            data,
+            engine=engine,
+            precision=precision,
+            weights=weights,
+            workers=frame.cores(workers),
+            progress=tell,
+        )
+    frame.show(lambda: tables.evaluation(found, verbose), lambda: documents.evaluation(found), as_json)
+
+
+@frame.reported
+def predict(
+    model: Model,
+    pictures: Annotated[list[Path], typer.Argument(help="Photographs.")],
+    top: Annotated[int, typer.Option(min=1, help="How many candidates to list.")] = 3,
+    annotate: Annotated[Path | None, typer.Option(help="Draw boxes and names into copies in this folder.")] = None,
+    engine: frame.Engine = "auto",
+    precision: frame.Precision = "auto",
+    weights: frame.WeightsFile = None,
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    verbose: frame.Verbose = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Name every face of some photographs, or say unknown.
+
+    Example: facefeat predict model.facefeat party.jpg --annotate out/
+    """
+    from facefeat.engines.network import describe
+    from facefeat.learn.predict import load
+    from facefeat.report import documents, tables
+    from facefeat.report.annotate import annotate as draw
+
+    recogniser = load(model, engine=engine, precision=precision, weights=weights)
+    frame.hint(f"Faces are read by {describe(recogniser.encoder.engine)}.", quiet)
+    photos = recogniser.predict(pictures, top)
+    frame.show(lambda: tables.prediction(photos), lambda: documents.prediction(photos), as_json)
+    if annotate:
+        for photo in photos:
+            if not photo.error:
+                frame.hint(f"Wrote {draw(photo, annotate)}", quiet)
+    if all(photo.error for photo in photos):
+        raise typer.Exit(3)

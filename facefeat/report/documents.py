@@ -1,0 +1,176 @@
+"""Results as JSON documents, one schema a command."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from facefeat.features.extract import Extraction
+from facefeat.features.store.file import FeatureFile
+from facefeat.learn.compare import Comparison
+from facefeat.learn.evaluate import Evaluation
+from facefeat.learn.fit import Fitted
+from facefeat.learn.metrics import Share
+from facefeat.learn.predict import Naming, Photo
+from facefeat.report.words import protocol, verdict
+
+
+def extraction(made: Extraction) -> dict[str, Any]:
+    """Describe an extraction; schema ``facefeat/extract/1``."""
+    maker = made.file.made_by
+    total = made.seconds.total
+    return {
+        "schema": "facefeat/extract/1",
+        "images": made.images,
+        "people": len(made.file.people),
+        "rows": len(made.file),
+        "computed": made.computed,
+        "reused": made.reused,
+        "duplicates": made.duplicates,
+        "without_face": made.whole,
+        "skipped": [{"path": one.path, "code": one.code, "message": one.message} for one in made.file.skipped],
+        "output": str(made.file.path),
+        "recipe": made.file.recipe.as_dict(),
+        "recipe_sha256": made.file.recipe.sha256,
+        "engine": maker["engine"],
+        "device": maker["device"],
+        "precision": maker["precision"],
+        "seconds": {name: round(value, 3) for name, value in asdict(made.seconds).items()},
+        "images_per_second": round(made.computed / total, 2) if total else None,
+    }
+
+
+def fitted(made: Fitted) -> dict[str, Any]:
+    """Describe a fitted head; schema ``facefeat/fit/1``."""
+    bundle = made.bundle
+    return {
+        "schema": "facefeat/fit/1",
+        "head": bundle.head,
+        "layer": bundle.layer,
+        "params": bundle.params,
+        "chosen": made.how,
+        "people": len(bundle.people),
+        "rows": made.rows,
+        "threshold": asdict(bundle.threshold),
+        "output": str(made.output),
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """Describe a comparison; schema ``facefeat/compare/1``."""
+    rows = [
+        {
+            "head": row.head,
+            "layer": row.layer,
+            "accuracy": _share(row.accuracy),
+            "balanced_accuracy": row.balanced_accuracy,
+            "macro_f1": row.macro_f1,
+            "fit_seconds": row.fit_seconds,
+            "predict_ms": row.predict_ms,
+            "within_reach_of_best": row in found.within_reach or row is found.best,
+        }
+        for row in found.rows
+    ]
+    return {
+        "schema": "facefeat/compare/1",
+        "rows": rows,
+        "baselines": [{"name": row.head, "accuracy": _share(row.accuracy)} for row in found.baselines],
+        "failed": [{"head": head, "layer": layer, "message": text} for head, layer, text in found.failed],
+        "best": {"head": found.best.head, "layer": found.best.layer},
+        "verdict": verdict(found),
+        "protocol": {
+            "text": protocol(found),
+            "folds": found.folds.n_folds,
+            "repeats": found.folds.repeats,
+            "random_state": found.folds.random_state,
+            "people": found.n_people,
+            "images": found.n_images,
+            "tested": found.n_tested,
+        },
+        "leaks": {"copies": found.copies},
+        "notes": list(found.folds.notes),
+    }
+
+
+def evaluation(found: Evaluation) -> dict[str, Any]:
+    """Describe an evaluation; schema ``facefeat/evaluate/1``."""
+    return {
+        "schema": "facefeat/evaluate/1",
+        "images": found.images,
+        "accuracy": _share(found.accuracy),
+        "top5": found.top5,
+        "accepted_right": _share(found.accepted_right),
+        "rejected": found.rejected,
+        "per_person": [asdict(person) for person in found.per_person],
+        "confusion": [{"truth": a, "named": b, "images": n} for (a, b), n in found.confusion.items()],
+        "mistakes": [{"path": one.path, "truth": one.truth, **_naming(one.naming)} for one in found.mistakes],
+        "failures": [{"path": one.path, "code": one.code, "message": one.message} for one in found.failures],
+        "strangers": {
+            "people": list(found.stranger_people),
+            "images": found.strangers,
+            "named": found.strangers_named,
+        },
+        "missing_people": list(found.missing_people),
+        "leaks": {"images": found.leaks, "accuracy_without": _share(found.accuracy_without_leaks)},
+        "ran_on": found.ran_on,
+    }
+
+
+def prediction(photos: list[Photo]) -> dict[str, Any]:
+    """Describe photographs and who is in them; schema ``facefeat/predict/1``."""
+    return {
+        "schema": "facefeat/predict/1",
+        "photos": [
+            {
+                "path": photo.path,
+                "faces": [
+                    {
+                        "box": [round(float(side), 1) for side in face.box],
+                        "found": face.found,
+                        **_naming(naming),
+                    }
+                    for face, naming in photo.faces
+                ],
+                "error": {"code": photo.error.code, "message": photo.error.message} if photo.error else None,
+            }
+            for photo in photos
+        ],
+    }
+
+
+def info(file: FeatureFile) -> dict[str, Any]:
+    """Describe a feature file; schema ``facefeat/info/1``."""
+    return {
+        "schema": "facefeat/info/1",
+        "path": str(file.path),
+        "rows": len(file),
+        "people": {name: int((file.person == i).sum()) for i, name in enumerate(file.people)},
+        "layers": {layer: int(file.vectors(layer).shape[1]) for layer in file.layers},
+        "without_face": int((~file.found).sum()),
+        "skipped": [{"path": one.path, "code": one.code, "message": one.message} for one in file.skipped],
+        "recipe": file.recipe.as_dict(),
+        "recipe_sha256": file.recipe.sha256,
+        "made_by": file.made_by,
+    }
+
+
+def _naming(naming: Naming) -> dict[str, Any]:
+    return {
+        "name": naming.name,
+        "best": naming.best,
+        "score": _finite(naming.score),
+        "margin": _finite(naming.margin),
+        "threshold": naming.threshold,
+        "candidates": [asdict(candidate) for candidate in naming.candidates],
+        "nearest": [asdict(nearest) for nearest in naming.nearest],
+    }
+
+
+def _share(share: Share) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in asdict(share).items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

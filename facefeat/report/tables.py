@@ -1,0 +1,263 @@
+"""Results as tables and lines for a terminal, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from facefeat.features.extract import Extraction
+from facefeat.features.store.file import FeatureFile
+from facefeat.learn.compare import Comparison, Row
+from facefeat.learn.evaluate import Evaluation
+from facefeat.learn.fit import Fitted
+from facefeat.learn.predict import Naming, Photo
+from facefeat.report import words
+
+WIDTH = 100
+SHOWN = 12  # rows of a list that may be long; -v shows all
+
+
+def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
+    """Lay out what an extraction did."""
+    file = made.file
+    rows: list[tuple[str, str]] = [
+        ("pictures", f"{made.images:,} found, of {words.counted(len(file.people), 'person', 'people')}"),
+        (
+            "rows",
+            f"{len(file):,}: {made.computed:,} computed, {made.reused:,} known already, {made.duplicates:,} copies",
+        ),
+    ]
+    if made.whole:
+        rows.append(("no face", f"in {made.whole:,}; there the whole picture was taken"))
+    if file.skipped:
+        rows.append(("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}"))
+        rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+    if made.dataset.empty:
+        rows.append(("empty", f"folders without a picture: {words.listed(made.dataset.empty[:5])}"))
+    if made.dataset.loose:
+        rows.append(("left out", f"{words.counted(len(made.dataset.loose), 'picture')} beside the folders, of nobody"))
+    rows.append(("vectors", _layers(file)))
+    rows.append(("made by", made.ran_on))
+    rows.append(("time", _time(made)))
+    rows.append(("output", str(file.path)))
+    return _facts(rows)
+
+
+def info(file: FeatureFile, verbose: bool = False) -> RenderableType:
+    """Lay out what a feature file holds."""
+    counts = [int((file.person == i).sum()) for i in range(len(file.people))]
+    rows = [
+        ("rows", f"{len(file):,} of {words.counted(len(file.people), 'person', 'people')}"),
+        ("each", f"{min(counts)} to {max(counts)} pictures"),
+        ("no face", f"in {int((~file.found).sum()):,}" if file.recipe.faces.detector != "none" else "not looked for"),
+        ("vectors", _layers(file)),
+        ("recipe", _recipe(file)),
+        ("", f"SHA-256 {file.recipe.sha256}"),
+        ("made by", f"{file.made_by['engine']} on {file.made_by['device']}, {file.made_by['precision']}"),
+    ]
+    if file.skipped:
+        rows.append(("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}"))
+        rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+    if verbose:
+        rows += [("people", f"{name}  {n}") for name, n in zip(file.people, counts, strict=True)]
+    return _facts(rows)
+
+
+def fitted(made: Fitted) -> RenderableType:
+    """Lay out what was fitted."""
+    bundle = made.bundle
+    knobs = ", ".join(f"{knob}={value}" for knob, value in bundle.params.items()) or "its defaults"
+    rows = [
+        ("head", f"{bundle.head} on {bundle.layer}, {knobs}"),
+        *([("chosen", made.how)] if made.how else []),
+        ("trained on", f"{made.rows:,} pictures of {words.counted(len(bundle.people), 'person', 'people')}"),
+        *[("unknown" if i == 0 else "", line) for i, line in enumerate(words.threshold_sentences(bundle.threshold))],
+        ("time", f"{made.seconds:.1f} s"),
+        ("output", str(made.output)),
+    ]
+    return _facts(rows)
+
+
+def comparison(found: Comparison) -> RenderableType:
+    """Lay out a comparison: the table, the verdict, and what a reader must know."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in ("", "head", "layer"):
+        table.add_column(name, no_wrap=True)
+    for name in ("accuracy", "95 % interval", "balanced", "macro F1", "fit", "predict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found.rows:
+        first, style = _mark(found, row)
+        table.add_row(first, row.head, row.layer, *_figures(row), style=style)
+    if found.baselines:
+        table.add_section()
+    for row in found.baselines:
+        table.add_row("", row.head, "", *_figures(row), style="italic dim")
+    lines: list[RenderableType] = [table, Text(words.verdict(found), style="bold")]
+    lines += [Text(text, style="dim") for text in (words.protocol(found), *found.folds.notes)]
+    lines += [
+        Text(f"{head} on {layer} could not be fitted: {why}", style="yellow") for head, layer, why in found.failed
+    ]
+    if found.within_reach:
+        lines.insert(1, Text("★ best   ≈ within its interval: these pictures cannot rank them", style="dim"))
+    return Padding(Group(*lines), (0, 0, 0, 1))
+
+
+def _mark(found: Comparison, row: Row) -> tuple[str, str]:
+    """Return the sign and style of a row: the best, within its interval, or neither."""
+    if row is found.best:
+        return "★", "bold green"
+    return ("≈", "") if row in found.within_reach else ("", "dim")
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    return (
+        words.percent(row.accuracy.mean),
+        words.interval(row.accuracy),
+        words.percent(row.balanced_accuracy),
+        words.percent(row.macro_f1),
+        f"{row.fit_seconds:.2f} s",
+        f"{row.predict_ms:.2f} ms",
+    )
+
+
+def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:
+    """Lay out an evaluation: the figures, person by person, and every mistake."""
+    rows = [
+        ("accuracy", f"{words.percent(found.accuracy.mean)} of {found.images:,} pictures ({_interval(found.accuracy)})"),
+        *([("top 5", words.percent(found.top5))] if found.top5 is not None else []),
+        ("unknown", f"{found.rejected:,} of them are under the threshold; named and right: "
+                    f"{words.percent(found.accepted_right.mean)}"),
+    ]  # fmt: skip
+    if found.strangers:
+        rows.append(
+            ("strangers", f"{found.strangers_named:,} of {found.strangers:,} pictures were given a name; "
+                          f"not in the model: {words.listed(found.stranger_people[:5])}")
+        )  # fmt: skip
+    if found.missing_people:
+        rows.append(("missing", f"in the model, but not here: {words.listed(found.missing_people[:5])}"))
+    if found.leaks:
+        rows.append(
+            ("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too; without "
+                      f"{'it' if found.leaks == 1 else 'them'} {words.percent(found.accuracy_without_leaks.mean)}")
+        )  # fmt: skip
+    rows += [("failed", f"{one.path}: {one.message}") for one in _shown(found.failures, verbose)]
+    rows.append(("made by", found.ran_on))
+    parts: list[RenderableType] = [_facts(rows), _people(found, verbose)]
+    if found.mistakes:
+        parts.append(_mistakes(found, verbose))
+    return Group(*parts)
+
+
+def _people(found: Evaluation, verbose: bool) -> RenderableType:
+    worst = sorted(found.per_person, key=lambda person: (person.right / person.images, -person.rejected))
+    shown = worst if verbose else [one for one in worst if one.right < one.images or one.rejected][:SHOWN]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("person", overflow="fold", max_width=40)
+    for name in ("pictures", "right", "share", "unknown"):
+        table.add_column(name, justify="right")
+    for person in shown:
+        share = words.percent(person.right / person.images)
+        table.add_row(escape(person.name), f"{person.images}", f"{person.right}", share, f"{person.rejected}")
+    left = len(worst) - len(shown)
+    rest = Text(f"{words.counted(left, 'other person', 'other people')}: -v lists them." if left else "", style="dim")
+    if not shown:
+        return Padding(Text("Everybody's pictures were all named right, and none called unknown."), (1, 0, 0, 1))
+    return Padding(Group(table, rest), (0, 0, 0, 1))
+
+
+def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", title="Mistakes", title_justify="left")
+    table.add_column("picture", overflow="fold", max_width=48)
+    table.add_column("is", overflow="fold")
+    table.add_column("taken for", overflow="fold")
+    table.add_column("score", justify="right")
+    shown = list(_shown(found.mistakes, verbose))
+    for one in shown:
+        sure = "" if one.naming.name else " (unknown)"
+        table.add_row(escape(one.path), escape(one.truth), escape(one.naming.best) + sure, f"{one.naming.score:.3f}")
+    if len(shown) < len(found.mistakes):
+        table.caption = f"{len(shown)} of {len(found.mistakes)}; -v shows all."
+    return Padding(table, (0, 0, 0, 1))
+
+
+def prediction(photos: list[Photo]) -> RenderableType:
+    """Lay out who is in each photograph, and why."""
+    parts: list[RenderableType] = []
+    for photo in photos:
+        parts.append(Text(photo.path, style="bold", overflow="fold"))
+        if photo.error:
+            parts.append(Text(f"  not read ({photo.error.code}): {photo.error.message}", style="yellow"))
+        if photo.faces and not photo.faces[0][0].found:
+            parts.append(Text("  no face was looked for or found; this is the whole picture", style="yellow"))
+        for face, naming in photo.faces:
+            parts.append(_name_line(naming, ", ".join(f"{side:.0f}" for side in face.box)))
+            parts.append(Text(f"      {_why(naming)}", style="dim"))
+    return Padding(Group(*parts), (0, 0, 0, 1))
+
+
+def _name_line(naming: Naming, where: str) -> Text:
+    text = Text("  ")
+    if naming.name:
+        text.append(naming.name, style="bold green")
+    else:
+        text.append("unknown", style="bold yellow")
+    text.append(f"  score {naming.score:.3f}, threshold {naming.threshold:.3f}")
+    text.append(f"  at {where}", style="dim")
+    return text
+
+
+def _why(naming: Naming) -> str:
+    ranked = [f"{candidate.name} {candidate.score:.3f}" for candidate in naming.candidates]
+    like = f"most like {', '.join(ranked)}"
+    if naming.nearest:
+        like += f"; nearest picture {naming.nearest[0].path}"
+    return like
+
+
+def plugins(kind: str, rows: list[tuple[str, str]]) -> RenderableType:
+    """Lay out heads or backbones with their one line."""
+    return _facts([(name, summary) for name, summary in rows]) if rows else Text(f"There are no {kind}s.")
+
+
+def _facts(rows: list[tuple[str, str]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(name, Text(text))
+    return Padding(table, (0, 0, 0, 1))
+
+
+def _layers(file: FeatureFile) -> str:
+    return ", ".join(f"{layer} {file.vectors(layer).shape[1]:,}" for layer in file.layers)
+
+
+def _recipe(file: FeatureFile) -> str:
+    recipe = file.recipe
+    flip = ", mirrored mean" if recipe.flip else ""
+    return f"{recipe.backbone} ({recipe.weights}), {recipe.input_size} px, {recipe.pooling}{flip}, faces: {recipe.faces.detector}"
+
+
+def _time(made: Extraction) -> str:
+    spent = made.seconds
+    if not made.computed:
+        return f"{spent.total:.1f} s; nothing had to be computed"
+    parts = (
+        f"reading {spent.decode:.1f}, faces {spent.faces:.1f}, network {spent.network:.1f}, writing {spent.write:.1f}"
+    )
+    return f"{spent.total:.1f} s, {made.computed / spent.total:.1f} pictures a second ({parts})"
+
+
+def _interval(share: Any) -> str:
+    return f"95 % interval {words.interval(share)}"
+
+
+def _shown(items: Any, verbose: bool) -> Iterator[Any]:
+    yield from items if verbose else items[:SHOWN]

@@ -1,0 +1,113 @@
+"""Sentences about results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from facefeat.features.store.columns import Skipped
+from facefeat.learn.compare import Comparison
+from facefeat.learn.metrics import Share
+from facefeat.learn.unknown import Threshold
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one digit behind the point.
+
+    Examples
+    --------
+    >>> percent(0.9975), percent(1.0)
+    ('99.8 %', '100.0 %')
+    """
+    return f"{100 * share:.1f} %"
+
+
+def interval(share: Share) -> str:
+    """Write an interval in percent.
+
+    Examples
+    --------
+    >>> interval(Share(0.99, 0.974, 0.996))
+    '97.4 to 99.6'
+    """
+    return f"{100 * share.low:.1f} to {100 * share.high:.1f}"
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "picture"), counted(40, "person", "people")
+    ('1 picture', '40 people')
+    """
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names with commas and an "and".
+
+    Examples
+    --------
+    >>> listed(["lda", "svm", "knn"])
+    'lda, svm and knn'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def verdict(found: Comparison) -> str:
+    """Say in words which head to take, and what the others are worth."""
+    best = found.best
+    sentence = (
+        f"{best.head} on {best.layer} names {percent(best.accuracy.mean)} of the pictures right "
+        f"(95 % interval {interval(best.accuracy)})"
+    )
+    others = found.within_reach
+    if others:
+        heads = list(dict.fromkeys(row.head for row in others if row.head != best.head))
+        if heads:
+            sentence += f"; {listed(heads)} {'come' if len(heads) > 1 else 'comes'} within that interval"
+        else:
+            sentence += "; no other head comes within that interval"
+    elif len(found.rows) > 1:
+        sentence += "; nothing else comes within that interval"
+    if found.baselines:
+        pixels = found.baselines[0]
+        sentence += f". The bare pixels reach {percent(pixels.accuracy.mean)}"
+    return sentence + "."
+
+
+def protocol(found: Comparison) -> str:
+    """Say how the figures were made."""
+    folds = found.folds
+    repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
+    return (
+        f"{counted(found.n_images, 'picture')} of {counted(found.n_people, 'person', 'people')}, "
+        f"{folds.n_folds} stratified folds{repeats}, the same for every head; random_state {folds.random_state}."
+    )
+
+
+def skipped_summary(skipped: Sequence[Skipped]) -> str:
+    """Count skipped pictures by code.
+
+    Examples
+    --------
+    >>> one = Skipped("a/1.jpg", b"", "damaged", "")
+    >>> skipped_summary([one, one])
+    'damaged 2'
+    """
+    return ", ".join(f"{code} {n}" for code, n in sorted(Counter(one.code for one in skipped).items()))
+
+
+def threshold_sentences(threshold: Threshold) -> list[str]:
+    """Say where "unknown" begins and what that costs."""
+    if not threshold.n_pictures:
+        return [f"The threshold for strangers is {threshold.how}."]
+    sentences = [f"A face is unknown below {threshold.value:.3f}: {threshold.how}."]
+    if threshold.fnir is not None:
+        sentences.append(
+            f"Of known faces that did not train, {percent(threshold.fnir)} do not get their name there (FNIR)."
+        )
+        if threshold.fnir > 0.3 and threshold.fpir < 0.1:
+            sentences.append("That is many: --fpir 0.1 lets more strangers pass and rejects fewer known faces.")
+    return sentences
