@@ -177,10 +177,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _say(text: str) -> None:
-    # Names that are no UTF-8 on disk must not stop a message about them.
-    sys.stderr.write(
-        text.encode(sys.stderr.encoding or "utf-8", "replace").decode(sys.stderr.encoding or "utf-8") + "\n"
-    )
+    """Write a line on stderr; names that are no UTF-8, or hold control characters, must not harm it."""
+    encoding = sys.stderr.encoding or "utf-8"
+    safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    sys.stderr.write(safe.encode(encoding, "replace").decode(encoding) + "\n")
 
 
 def _width(stream: Any) -> int:

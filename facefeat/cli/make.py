@@ -71,7 +71,9 @@ def extract(
         )
     frame.show(lambda: tables.extraction(made, verbose), lambda: documents.extraction(made), as_json)
     if strict and made.file.skipped:
-        frame.hint(f"{len(made.file.skipped)} pictures were skipped, and --strict was given.", quiet=False)
+        n = len(made.file.skipped)
+        skipped = f"{n} of {made.images} files {'was' if n == 1 else 'were'} skipped"
+        frame.hint(f"--strict was given, and {skipped}.", quiet=False)
         raise typer.Exit(3)
     frame.hint(f"Next: facefeat compare {output}", quiet or as_json)
 

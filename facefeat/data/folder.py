@@ -54,6 +54,8 @@ class DataSet:
         Subfolders without a file.
     loose : tuple of str
         Pictures, by their suffix, that lie beside the subfolders and so belong to nobody.
+    linked : tuple of str
+        Folders that are links, which are not entered.
     """
 
     root: Path
@@ -61,6 +63,7 @@ class DataSet:
     entries: tuple[Entry, ...]
     empty: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
 
     def file(self, path: str) -> Path:
         """Return where the file of an entry's path lies."""
@@ -88,7 +91,7 @@ def list_people(root: str | Path) -> DataSet:
         was found instead.
     """
     root = Path(root)
-    folders, loose = _top_level(root)
+    folders, loose, linked = _top_level(root)
     if not folders:
         raise InputError(_nobody(root, loose))
     real_root = os.path.realpath(root)
@@ -106,7 +109,7 @@ def list_people(root: str | Path) -> DataSet:
         )
     entries = (Entry(path, index, refusal) for index, folder in enumerate(people) for path, refusal in files[folder])
     empty = tuple(folder for folder in folders if not files[folder])
-    return DataSet(root, people, tuple(entries), empty, tuple(loose))
+    return DataSet(root, people, tuple(entries), empty, tuple(loose), tuple(linked))
 
 
 def escaped(name: str) -> str:
@@ -137,8 +140,8 @@ def unescaped(text: str) -> str:
     return re.sub(r"%([0-9A-Fa-f]{2})", one, text)
 
 
-def _top_level(root: Path) -> tuple[list[str], list[str]]:
-    """Return the names of the subfolders, and of the pictures beside them."""
+def _top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the subfolders, of the pictures beside them, and of folders that are links."""
     try:
         with os.scandir(root) as found:
             entries = sorted((entry for entry in found if _counts(entry.name)), key=lambda entry: entry.name)
@@ -150,7 +153,8 @@ def _top_level(root: Path) -> tuple[list[str], list[str]]:
         raise InputError(f"The folder {root} cannot be read: {error.strerror}.") from error
     folders = sorted(escaped(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
     loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and _looks_like_picture(entry.name)]
-    return folders, sorted(loose)
+    linked = [escaped(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
+    return folders, sorted(loose), sorted(linked)
 
 
 def _nobody(root: Path, loose: list[str]) -> str:

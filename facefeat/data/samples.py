@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from facefeat.errors import MissingExtra, StorageError
 
@@ -98,15 +99,15 @@ def _copy(source: Path, target: Path) -> None:
         from PIL import Image
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        Image.open(source).save(target)
+        with Image.open(source) as image:
+            image.save(target)
 
 
 def _side_by_side(sources: list[Path], target: Path) -> None:
     """Put faces next to each other on one photograph, twice as large."""
     from PIL import Image
 
-    originals = [Image.open(source) for source in sources]
-    faces = [face.resize((face.width * 2, face.height * 2), Image.Resampling.BICUBIC) for face in originals]
+    faces = [_twice_as_large(source) for source in sources]
     gap = 40
     photo = Image.new("L", (gap + sum(face.width + gap for face in faces), faces[0].height + 2 * gap), 110)
     left = gap
@@ -115,3 +116,10 @@ def _side_by_side(sources: list[Path], target: Path) -> None:
         left += face.width + gap
     target.parent.mkdir(parents=True, exist_ok=True)
     photo.save(target)
+
+
+def _twice_as_large(source: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(source) as face:
+        return face.resize((face.width * 2, face.height * 2), Image.Resampling.BICUBIC)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -168,6 +169,8 @@ def _sha256(path: Path) -> str:
 
 @cache
 def _core() -> Any:
+    # OpenVINO reports its use over the network where this package lets it; facefeat sends nothing anywhere.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     return openvino.Core()

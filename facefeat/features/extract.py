@@ -173,7 +173,7 @@ def extract(
         reused=unique - computed,
         duplicates=len(file) - unique,
         whole=int(np.sum(~file.found)) if file.recipe.faces.detector != "none" else 0,
-        ran_on=ran_on or _made_on(file),
+        ran_on=ran_on or file.ran_on,
         seconds=seconds,
         dataset=dataset,
     )
@@ -323,8 +323,3 @@ def _joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return (
         {**last, "others": [{k: v for k, v in maker.items() if k != "others"} for maker in others]} if others else last
     )
-
-
-def _made_on(file: FeatureFile) -> str:
-    maker = file.made_by
-    return f"{maker['engine']} on {maker['device']}, {maker['precision']}"

@@ -1,9 +1,9 @@
 """Everything that could change a number, as one frozen record with a hash.
 
 How to raise ``FORMAT``: when a change makes new vectors differ from old ones, give the field that
-changed a new value; when a field is added, give it a default that means the old behaviour, raise the
-number, and let ``Recipe.from_json`` fill the default for older records. Add a file of the old format to
-the tests first.
+changed a new value. When a field is added, give it a default that means the old behaviour, raise the
+number, and lift older records to it in ``Recipe.from_json``; files keep the hash of the record as they
+hold it. Add a file of the old format to the tests first. docs/file-formats.md has the rules of all formats.
 """
 
 from __future__ import annotations

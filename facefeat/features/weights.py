@@ -111,7 +111,7 @@ def _read_hdf5(path: Path, shapes: Shapes) -> Tensors:
         for layer in folders:
             for part, leaves in _LEAVES.items():
                 name = f"{layer}/{part}"
-                if name in shapes and (leaf in leaves or leaf.removeprefix(f"{layer}_") in leaves):
+                if item.shape == shapes.get(name) and (leaf in leaves or leaf.removeprefix(f"{layer}_") in leaves):
                     tensors.setdefault(name, np.asarray(item, np.float32))
 
     with h5py.File(path, "r") as file:

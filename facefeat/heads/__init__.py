@@ -6,8 +6,9 @@ A head is a module with
   learn the scaling on the training rows); its signature is the list of knobs, with their defaults;
 * ``SUMMARY``, one line for people;
 * ``GRID``, values to try for ``--search``, by knob;
-* optionally ``TRUSTED``, names of types of its own that a bundle may hold, and ``to_arrays`` and
-  ``from_arrays`` where skops cannot write the fitted estimator.
+* optionally ``TRUSTED``, names of its own types that a bundle may hold beside scikit-learn's; ``RANK``, its
+  place among heads that score alike, 50 unless given, lower first; and ``SLOW = True`` where fitting takes so
+  long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process.
 
 docs/adding-a-head.md has a worked example.
 """

@@ -16,9 +16,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import scaled
 
+MIN_STEPS = 8  # of training in an epoch
+
 _Rows = tuple[NDArray[np.float32], NDArray[np.intp]]
 
 SUMMARY = "dense network trained with Keras: Dense, Dropout, softmax"
+SLOW = True
 GRID: dict[str, list[Any]] = {"hidden": [(128,), (512,)], "dropout": [0.3, 0.5]}
 TRUSTED = (*_SCALING, "facefeat.heads.dense.DenseClassifier")
 
@@ -47,6 +50,7 @@ def build(
     epochs : int, default=60
         At most.
     batch_size : int, default=64
+        At most; with few pictures it is smaller, so that an epoch has at least eight steps.
     patience : int, default=8
         Epochs without a lower validation loss after which training stops; the best weights are kept.
     validation : float, default=0.15
@@ -174,13 +178,14 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         X, y = rows
         order = np.random.default_rng(self.random_state)
-        n_batches = -(-len(X) // self.batch_size)
+        size = min(self.batch_size, -(-len(X) // MIN_STEPS))
+        n_batches = -(-len(X) // size)
         self.loss_curve_, self.validation_curve_ = [], []
         best_loss, since = np.inf, 0
         best: list[NDArray[np.float32]] = model.get_weights()
         for _ in range(self.epochs):
             # The last batch is filled up from the first: one shape is one compiled step.
-            batches = np.resize(order.permutation(len(X)), (n_batches, min(self.batch_size, len(X))))
+            batches = np.resize(order.permutation(len(X)), (n_batches, size))
             self.loss_curve_.append(float(np.mean([model.train_on_batch(X[batch], y[batch]) for batch in batches])))
             weights = model.get_weights()
             loss = self.loss_curve_[-1]

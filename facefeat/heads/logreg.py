@@ -7,9 +7,10 @@ from typing import Any
 from facefeat.heads._scaling import TRUSTED, scaled
 
 SUMMARY = "logistic regression"
+RANK = 30
 GRID: dict[str, list[Any]] = {"C": [0.01, 0.1, 1.0, 10.0]}
 
-__all__ = ["GRID", "SUMMARY", "TRUSTED", "build"]
+__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build"]
 
 
 def build(C: float = 1.0, max_iter: int = 300, root: bool = True) -> Any:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from facefeat.heads._scaling import TRUSTED, scaled
 
 SUMMARY = "support vector machine, linear or rbf"
+RANK = 40
 GRID: dict[str, list[Any]] = {"kernel": ["linear", "rbf"], "C": [0.1, 1.0, 10.0]}
 
-__all__ = ["GRID", "SUMMARY", "TRUSTED", "build"]
+__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build"]
 
 
 def build(

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import DamagedFile, ForeignFile, InputError, NewerFile, StorageError
+from facefeat import plugins
+from facefeat.errors import DamagedFile, FacefeatError, ForeignFile, InputError, NewerFile, StorageError
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import durable
 from facefeat.learn import head as heads
@@ -159,9 +160,9 @@ def read(path: str | Path) -> Bundle:
     manifest, members = _members(path)
     try:
         return _constructed(path, manifest, members)
-    except (KeyError, TypeError, ValueError, AttributeError, UnicodeDecodeError) as error:
-        if isinstance(error, (DamagedFile, NewerFile, ForeignFile)):
-            raise
+    except FacefeatError:
+        raise
+    except Exception as error:  # a file from a stranger may fail any expectation
         raise DamagedFile(f"{path} is damaged: its parts do not fit together ({_one_line(error)}).") from error
 
 
@@ -187,9 +188,10 @@ def _members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         if isinstance(error, (DamagedFile, NewerFile, ForeignFile)):
             raise
         raise DamagedFile(f"{path} is damaged: {_one_line(error)}.") from error
+    listed = manifest.get("members")
     for name, data in members.items():
-        listed = manifest.get("members", {}).get(name, {})
-        if listed.get("sha256") != hashlib.sha256(data).hexdigest():
+        entry = listed.get(name) if isinstance(listed, dict) else None
+        if not isinstance(entry, dict) or entry.get("sha256") != hashlib.sha256(data).hexdigest():
             raise DamagedFile(f"{path} is damaged: {name} does not match its checksum.")
     return manifest, members
 
@@ -213,30 +215,41 @@ def _check_directory(path: Path, archive: zipfile.ZipFile) -> None:
 
 def _check_format(path: Path, manifest: Any) -> None:
     name, _, number = str(manifest.get("format", "") if isinstance(manifest, dict) else "").partition("/")
-    if name != FORMAT or not number.isdecimal():
+    if name != FORMAT or not number.isdecimal() or int(number) < 1:
         raise ForeignFile(f"{path} is a ZIP file that facefeat did not make.")
     if int(number) > VERSION:
         raise NewerFile(f"{path} has format {number}; this facefeat reads up to {VERSION}. Install a newer facefeat.")
 
 
 def _constructed(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
-    recipe = Recipe.from_json(canonical_json(manifest["recipe"]))
-    if recipe.sha256 != manifest["recipe_sha256"]:
+    record = canonical_json(manifest["recipe"])
+    recipe = Recipe.from_json(record)
+    if hashlib.sha256(record.encode()).hexdigest() != manifest["recipe_sha256"]:
         raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
     people = tuple(str(person) for person in manifest["people"])
     gallery = _gallery(members["gallery.npz"])
     threshold = Threshold(**manifest["threshold"])
     if manifest["layer"] not in recipe.layers or len(set(people)) != len(people):
         raise DamagedFile(f"{path} is damaged: its layer or people do not fit its recipe.")
+    if not isinstance(threshold.value, float) or not np.isfinite(threshold.value):
+        raise DamagedFile(f"{path} is damaged: its threshold is no number.")
     if len(gallery.person) and not 0 <= gallery.person.min() <= gallery.person.max() < len(people):
         raise DamagedFile(f"{path} is damaged: its gallery has people it does not know.")
     from facefeat.heads import prototype
 
-    estimator = _unpacked(path, members["head.skops"], heads.get(manifest["head"]).TRUSTED)
+    if manifest["head"] not in plugins.names("head"):
+        raise ForeignFile(f"{path} needs the head '{manifest['head']}', which is not installed.")
+    estimator = _unpacked(path, members["head.skops"], heads.trusted(manifest["head"]))
     unknown = _unpacked(path, members["unknown.skops"], prototype.TRUSTED)
     for fitted in (estimator, unknown):
         if list(fitted.classes_) != list(range(len(people))) or fitted.n_features_in_ != gallery.vectors.shape[1]:
             raise DamagedFile(f"{path} is damaged: its head knows other people or vectors than its manifest.")
+    if not isinstance(unknown[-1], prototype.PrototypeClassifier):
+        raise DamagedFile(f"{path} is damaged: its score for strangers is of another kind.")
+    sample = gallery.vectors[:8].astype(np.float32)
+    for scores in (heads.decision_scores(estimator, sample), unknown[-1].similarities(unknown[:-1].transform(sample))):
+        if scores.shape != (len(sample), len(people)) or not np.isfinite(scores).all():
+            raise DamagedFile(f"{path} is damaged: its head does not give one number a person.")
     return Bundle(
         recipe, manifest["head"], manifest["params"], manifest["layer"], people, threshold,
         manifest["scores"], manifest["versions"], estimator, unknown, gallery,

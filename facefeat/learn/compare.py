@@ -21,7 +21,6 @@ from facefeat.learn.splits import Folds, folds, groups_of
 # The grey face itself, its principal components and the nearest neighbour; and always the same person.
 BASELINES = ("pixel PCA", "majority")
 PCA_COMPONENTS = 100
-ALONE = frozenset({"dense"})  # trained in this process: its library is too heavy to start in every worker
 
 Progress = Callable[[str, int, int], None]
 
@@ -97,6 +96,7 @@ class _Task:
     layer: str
     X: NDArray[np.float32]
     build: Callable[[], Any]
+    parallel: bool = True
 
 
 def compare(
@@ -169,15 +169,15 @@ def compare(
     )
 
 
-def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, str, str]:
-    """Order rows by what was measured; ties by the backbone's own layer, then by name, so that runs agree."""
-    usual = backbones.get(file.recipe.backbone).HEAD_LAYER
-    return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, row.head, row.layer
+def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, int, str, str]:
+    """Order rows by what was measured; ties by the backbone's own layer and the head's rank, so that runs agree."""
+    usual, rank = backbones.get(file.recipe.backbone).HEAD_LAYER, heads.rank(row.head)
+    return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, rank, row.head, row.layer
 
 
 def _task(file: FeatureFile, head: str, layer: str) -> _Task:
     heads.build(head)  # an unknown name is said before any work
-    return _Task(head, layer, file.vectors(layer), lambda: heads.build(head))
+    return _Task(head, layer, file.vectors(layer), lambda: heads.build(head), not heads.is_slow(head))
 
 
 def _baselines(file: FeatureFile) -> list[_Task]:
@@ -225,7 +225,7 @@ def _run(
 
     for i, task in enumerate(tasks):
         tell(f"{task.head} {task.layer}".strip(), i, len(tasks))
-        jobs = 1 if task.head in ALONE else workers
+        jobs = workers if task.parallel else 1
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1 if jobs > 1 else None):
             outcomes = Parallel()(delayed(_one_fold)(task.build(), task.X, y, *split) for split in cut.splits)
         failures = [outcome for outcome in outcomes if isinstance(outcome, str)]
@@ -251,8 +251,8 @@ def _one_fold(
 def _row(task: _Task, y: NDArray[np.int32], cut: Folds, outcomes: list[Any]) -> Row:
     tested = cut.tested
     named = np.full((cut.repeats, len(y)), -1, np.int32)
-    for i, ((_, test), (names, _, _)) in enumerate(zip(cut.splits, outcomes, strict=True)):
-        named[i // cut.n_folds, test] = names
+    for repeat, (_, test), (names, _, _) in zip(cut.repeat_of, cut.splits, outcomes, strict=True):
+        named[repeat, test] = names
     named = named[:, tested]
     truth = y[tested]
     return Row(

@@ -142,7 +142,7 @@ def evaluate(
     if not Path(data).is_dir():
         file = read(data)
         bundle.recipe.require(file.recipe, str(data))
-        return evaluate_file(bundle, file, f"{file.made_by['engine']} on {file.made_by['device']}")
+        return evaluate_file(bundle, file)
     with tempfile.TemporaryDirectory(prefix="facefeat-") as folder:
         made = extract(
             data,
@@ -153,10 +153,10 @@ def evaluate(
             workers=workers,
             progress=progress,
         )
-        return evaluate_file(bundle, made.file, made.ran_on)
+        return evaluate_file(bundle, made.file)
 
 
-def evaluate_file(bundle: Bundle, file: FeatureFile, ran_on: str) -> Evaluation:
+def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
     """Evaluate a model on vectors of its recipe; see ``evaluate``."""
     truth = _matched(file.people, bundle.people)[file.person]
     if not np.any(truth >= 0):
@@ -193,7 +193,7 @@ def evaluate_file(bundle: Bundle, file: FeatureFile, ran_on: str) -> Evaluation:
         accuracy_without_leaks=wilson(
             float(np.sum(right & fresh)) / max(n - int(leaked.sum()), 1), n - int(leaked.sum())
         ),
-        ran_on=ran_on,
+        ran_on=file.ran_on,
     )
 
 

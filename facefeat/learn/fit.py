@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat import plugins
 from facefeat.errors import InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.store.file import FeatureFile
@@ -22,9 +23,6 @@ from facefeat.learn.compare import compare
 from facefeat.learn.splits import folds, groups_of
 from facefeat.learn.unknown import choose_threshold, fit_score
 
-# What --head auto tries, in the order in which ties are broken: few knobs and quick to fit first. The
-# dense network is left out: it takes a hundred times as long and was never the best (docs/benchmarks.md).
-AUTO = ("lda", "prototype", "logreg", "svm", "knn")
 SEARCH_FOLDS = 5
 
 Progress = Callable[[str, int, int], None]
@@ -72,7 +70,7 @@ def fit(
     output : path-like
         The bundle; replaced as a whole.
     head : str, default='auto'
-        ``'auto'`` compares those of ``AUTO`` by 5-fold cross-validation on the file itself.
+        ``'auto'`` compares all that are not slow by 5-fold cross-validation on the file itself.
     layer : str, default='auto'
         With ``head='auto'`` it is compared too; else the backbone's own choice.
     params : mapping of str to value, optional
@@ -154,7 +152,7 @@ def _chosen(
     layers = None if layer == "auto" else [layer]
     found = compare(
         file,
-        heads_wanted=AUTO,
+        heads_wanted=[name for name in plugins.names("head") if not heads.is_slow(name)],
         layers=layers,
         n_folds=SEARCH_FOLDS,
         repeats=2,
@@ -166,7 +164,13 @@ def _chosen(
     usual = backbones.get(file.recipe.backbone).HEAD_LAYER
     best = min(
         found.rows,
-        key=lambda row: (-row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, AUTO.index(row.head)),
+        key=lambda row: (
+            -row.accuracy.mean,
+            -row.balanced_accuracy,
+            row.layer != usual,
+            heads.rank(row.head),
+            row.head,
+        ),
     )
     how = (
         f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
@@ -193,7 +197,7 @@ def _searched(
     grid = {knob: values for knob, values in heads.get(head).GRID.items() if knob not in params}
     cut = folds(y, groups, people, n_folds=SEARCH_FOLDS, random_state=random_state)
     tried = [{**params, **one} for one in ParameterGrid(grid)]
-    results = Parallel(n_jobs=1 if head == "dense" else workers)(
+    results = Parallel(n_jobs=1 if heads.is_slow(head) else workers)(
         delayed(_accuracy)(clone(heads.build(head, one)), X, y, cut.splits) for one in tried
     )
     best = int(np.argmax(results))

@@ -24,13 +24,12 @@ class Head(Protocol):
         One line for people.
     GRID : dict of str to list
         Values that ``--search`` tries, by knob.
-    TRUSTED : tuple of str
-        Types of its own, and of facefeat's, that a bundle may hold.
+
+    Optional: ``TRUSTED``, ``RANK`` and ``SLOW``, read by ``trusted``, ``rank`` and ``is_slow``.
     """
 
     SUMMARY: str
     GRID: dict[str, list[Any]]
-    TRUSTED: tuple[str, ...]
 
     def build(self, **knobs: Any) -> Any:
         """Return an unfitted scikit-learn classifier."""
@@ -45,6 +44,21 @@ def get(name: str) -> Head:
         If there is none of that name; the sentence has the nearest.
     """
     return cast(Head, plugins.load("head", name))
+
+
+def trusted(name: str) -> tuple[str, ...]:
+    """Return the types that a bundle of this head may hold beside scikit-learn's own."""
+    return tuple(getattr(get(name), "TRUSTED", ()))
+
+
+def rank(name: str) -> int:
+    """Return a head's place among heads that score alike: lower is taken first."""
+    return int(getattr(get(name), "RANK", 50))
+
+
+def is_slow(name: str) -> bool:
+    """Tell whether a head takes so long to fit that it is left out where many are tried."""
+    return bool(getattr(get(name), "SLOW", False))
 
 
 def knobs(name: str) -> dict[str, Any]:

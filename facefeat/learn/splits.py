@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ class Folds:
     ----------
     splits : tuple of (train, test)
         Row numbers; over one repeat every row that is tested at all is tested once.
+    repeat_of : tuple of int
+        Which repeat each split belongs to, from 0.
     n_folds, repeats, random_state : int
     always_train : ndarray of shape (n,), int64
         Rows of people with a single picture: they train in every fold and are never tested.
@@ -27,6 +30,7 @@ class Folds:
     """
 
     splits: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+    repeat_of: tuple[int, ...]
     n_folds: int
     repeats: int
     random_state: int
@@ -97,13 +101,17 @@ def folds(
         raise InputError("Every person has a single picture; testing needs at least two of somebody.")
     used = min(n_folds, int(counts.max()))
     rows, always = np.flatnonzero(~single), np.flatnonzero(single)
-    splits = []
+    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    repeat_of: list[int] = []
     for repeat in range(repeats):
         cutter = StratifiedGroupKFold(used, shuffle=True, random_state=random_state + repeat)
-        for train, test in cutter.split(rows, y[rows], groups[rows]):
-            splits.append((np.sort(np.concatenate([rows[train], always])), rows[test]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of people with few pictures; the notes name them
+            cuts = list(cutter.split(rows, y[rows], groups[rows]))
+        splits += [(np.sort(np.concatenate([rows[train], always])), rows[test]) for train, test in cuts if len(test)]
+        repeat_of += [repeat] * (len(splits) - len(repeat_of))
     notes = _notes(counts, people, used, n_folds, groups)
-    return Folds(tuple(splits), used, repeats, random_state, always, notes)
+    return Folds(tuple(splits), tuple(repeat_of), used, repeats, random_state, always, notes)
 
 
 def _notes(

@@ -7,7 +7,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -43,6 +42,8 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
         rows.append(("empty", f"folders without a picture: {words.listed(made.dataset.empty[:5])}"))
     if made.dataset.loose:
         rows.append(("left out", f"{words.counted(len(made.dataset.loose), 'picture')} beside the folders, of nobody"))
+    if made.dataset.linked:
+        rows.append(("left out", f"folders that are links: {words.listed(made.dataset.linked[:5])}"))
     rows.append(("vectors", _layers(file)))
     rows.append(("made by", made.ran_on))
     rows.append(("time", _time(made)))
@@ -60,7 +61,7 @@ def info(file: FeatureFile, verbose: bool = False) -> RenderableType:
         ("vectors", _layers(file)),
         ("recipe", _recipe(file)),
         ("", f"SHA-256 {file.recipe.sha256}"),
-        ("made by", f"{file.made_by['engine']} on {file.made_by['device']}, {file.made_by['precision']}"),
+        ("made by", file.ran_on),
     ]
     if file.skipped:
         rows.append(("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}"))
@@ -164,12 +165,14 @@ def _people(found: Evaluation, verbose: bool) -> RenderableType:
         table.add_column(name, justify="right")
     for person in shown:
         share = words.percent(person.right / person.images)
-        table.add_row(escape(person.name), f"{person.images}", f"{person.right}", share, f"{person.rejected}")
+        table.add_row(
+            Text(words.printable(person.name)), f"{person.images}", f"{person.right}", share, f"{person.rejected}"
+        )
     left = len(worst) - len(shown)
-    rest = Text(f"{words.counted(left, 'other person', 'other people')}: -v lists them." if left else "", style="dim")
+    rest = [Text(f"{words.counted(left, 'other person', 'other people')}: -v lists them.", style="dim")] if left else []
     if not shown:
         return Padding(Text("Everybody's pictures were all named right, and none called unknown."), (1, 0, 0, 1))
-    return Padding(Group(table, rest), (0, 0, 0, 1))
+    return Padding(Group(table, *rest), (0, 0, 0, 1))
 
 
 def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
@@ -181,7 +184,12 @@ def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
     shown = list(_shown(found.mistakes, verbose))
     for one in shown:
         sure = "" if one.naming.name else " (unknown)"
-        table.add_row(escape(one.path), escape(one.truth), escape(one.naming.best) + sure, f"{one.naming.score:.3f}")
+        table.add_row(
+            Text(words.printable(one.path)),
+            Text(words.printable(one.truth)),
+            Text(words.printable(one.naming.best) + sure),
+            f"{one.naming.score:.3f}",
+        )
     if len(shown) < len(found.mistakes):
         table.caption = f"{len(shown)} of {len(found.mistakes)}; -v shows all."
     return Padding(table, (0, 0, 0, 1))
@@ -191,21 +199,21 @@ def prediction(photos: list[Photo]) -> RenderableType:
     """Lay out who is in each photograph, and why."""
     parts: list[RenderableType] = []
     for photo in photos:
-        parts.append(Text(photo.path, style="bold", overflow="fold"))
+        parts.append(Text(words.printable(photo.path), style="bold", overflow="fold"))
         if photo.error:
             parts.append(Text(f"  not read ({photo.error.code}): {photo.error.message}", style="yellow"))
         if photo.faces and not photo.faces[0][0].found:
             parts.append(Text("  no face was looked for or found; this is the whole picture", style="yellow"))
         for face, naming in photo.faces:
             parts.append(_name_line(naming, ", ".join(f"{side:.0f}" for side in face.box)))
-            parts.append(Text(f"      {_why(naming)}", style="dim"))
+            parts.append(Text(words.printable(f"      {_why(naming)}"), style="dim"))
     return Padding(Group(*parts), (0, 0, 0, 1))
 
 
 def _name_line(naming: Naming, where: str) -> Text:
     text = Text("  ")
     if naming.name:
-        text.append(naming.name, style="bold green")
+        text.append(words.printable(naming.name), style="bold green")
     else:
         text.append("unknown", style="bold yellow")
     text.append(f"  score {naming.score:.3f}, threshold {naming.threshold:.3f}")
@@ -231,7 +239,7 @@ def _facts(rows: list[tuple[str, str]]) -> RenderableType:
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(name, Text(text))
+        table.add_row(name, Text("\n".join(words.printable(line) for line in text.split("\n"))))
     return Padding(table, (0, 0, 0, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.errors import DamagedFile
+from facefeat.features.store.sealed import BLOCK
 
 THUMBNAIL = 32  # side of the grey picture kept of every face, pixels
 
@@ -86,38 +88,54 @@ def skipped_of(columns: Columns) -> tuple[Skipped, ...]:
     )
 
 
-def skeleton(
-    target: Path | BytesIO, columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
-) -> None:
-    """Create an HDF5 file whose datasets have their place but no content.
+def skeleton(columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]) -> BytesIO:
+    """Create, in memory, an HDF5 file whose datasets have their place but no content.
 
     Each lies in one piece, so that it can be written and mapped without HDF5. The bytes depend on the
     arguments alone.
 
     Parameters
     ----------
-    target : Path or BytesIO
-        A new file, or one in memory.
     columns : mapping of str to (dtype, shape)
     attrs : mapping of str to str
+
+    Returns
+    -------
+    BytesIO
+        Of the whole file's length.
     """
     import h5py
 
-    with h5py.File(target, "w", libver=("earliest", "v110"), userblock_size=512, track_order=False) as file:
+    target, end = BytesIO(), 0
+    with h5py.File(target, "w", libver=("earliest", "v110"), userblock_size=BLOCK, track_order=False) as file:
         for name, text in sorted(attrs.items()):
             file.attrs[name] = text
         for name, (dtype, shape) in sorted(columns.items()):
-            layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            layout.set_layout(h5py.h5d.CONTIGUOUS)
-            layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-            layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-            layout.set_obj_track_times(False)
-            dtype = np.dtype(dtype)
-            kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
-            group, _, leaf = name.rpartition("/")
-            where = file.require_group(group).id if group else file.id
-            space = h5py.h5s.create_simple(shape)
-            h5py.h5d.create(where, leaf.encode(), h5py.h5t.py_create(kind, logical=True), space, layout)
+            made = _reserved(file, name, np.dtype(dtype), shape)
+            end = max(end, made.get_offset() + n_bytes(dtype, shape) if n_bytes(dtype, shape) else 0)
+    target.write(bytes(max(0, end - target.seek(0, 2))))  # what is reserved at the end was never written
+    return target
+
+
+def _reserved(file: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    """Create one dataset in one piece, without writing it."""
+    import h5py
+
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_layout(h5py.h5d.CONTIGUOUS)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    layout.set_obj_track_times(False)
+    kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
+    group, _, leaf = name.rpartition("/")
+    where = file.require_group(group).id if group else file.id
+    space = h5py.h5s.create_simple(shape)
+    return h5py.h5d.create(where, leaf.encode(), h5py.h5t.py_create(kind, logical=True), space, layout)
+
+
+def n_bytes(dtype: Any, shape: tuple[int, ...]) -> int:
+    """Return how many bytes an array takes, without overflow."""
+    return math.prod(shape) * int(np.dtype(dtype).itemsize)
 
 
 def places(source: Path | BytesIO) -> tuple[dict[str, tuple[int | None, Any, tuple[int, ...]]], dict[str, str]]:
@@ -181,10 +199,13 @@ def view(raw: NDArray[np.uint8], where: tuple[int | None, Any, tuple[int, ...]],
         If it would reach beyond the file.
     """
     offset, dtype, shape = where
-    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if n_bytes == 0:
+    if shape is None or dtype.kind not in "biufS":
+        raise DamagedFile(f"{name} is no plain table of numbers or text.")
+    size = n_bytes(dtype, shape)
+    if size == 0:
         return np.empty(shape, dtype)
-    if offset is None or offset + n_bytes > len(raw):
+    # Before the first block nothing can lie: HDF5 gives such an offset for what was never written.
+    if offset is None or offset < BLOCK or offset + size > len(raw):
         raise DamagedFile(f"{name} claims more numbers than the file holds.")
     plain = f"S{dtype.itemsize}" if dtype.kind == "S" else dtype
-    return raw[offset : offset + n_bytes].view(plain).reshape(shape)
+    return raw[offset : offset + size].view(plain).reshape(shape)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,12 +46,12 @@ def write(path: Path, data: bytes) -> None:
     StorageError
         No space, read-only, or another failure; what was there before is untouched.
     """
-    with storage_errors(path), beside(path) as handle:
+    with storage_errors(path), beside(path) as (handle, _):
         write_all(handle, data)
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[int]:
+def beside(path: Path) -> Iterator[tuple[int, Path]]:
     """Open a file beside a place; when the body ends well, sync it and give it the good name.
 
     Parameters
@@ -59,15 +61,16 @@ def beside(path: Path) -> Iterator[int]:
 
     Yields
     ------
-    int
-        File descriptor, open for reading and writing; ``/proc/self/fd`` is not needed: the body may use
-        ``beside_name(path)``.
+    handle : int
+        File descriptor, open for reading and writing.
+    temporary : Path
+        What the file is called until then: ``.NAME.<random>.tmp``.
     """
-    temporary = beside_name(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         try:
-            yield handle
+            yield handle, temporary
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -78,9 +81,10 @@ def beside(path: Path) -> Iterator[int]:
     sync_folder(path.parent)
 
 
-def beside_name(path: Path) -> Path:
-    """Return the name that this process writes under before the good name is due."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of a file left beside it; only for whoever holds its lock."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_all(handle: int, data: bytes | memoryview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ class FeatureFile:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def ran_on(self) -> str:
+        """Engine, device and precision in words."""
+        return f"{self.made_by['engine']} on {self.made_by['device']}, {self.made_by['precision']}"
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -114,18 +120,18 @@ def read(path: str | Path) -> FeatureFile:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     datasets, attrs = layout.places(path)
-    columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
     try:
+        columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
         return _checked(path, columns, attrs)
     except FileFormatError:
         raise
-    except (KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except Exception as error:  # a file from a stranger may fail any expectation
         raise DamagedFile(f"{path} is damaged: it lacks parts of the format, or they do not fit together.") from error
 
 
 def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile:
     recipe = Recipe.from_json(attrs["recipe"])
-    if recipe.sha256 != attrs["recipe_sha256"]:
+    if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
         raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
     n = len(columns["images/path"])
     wanted = (*_FIXED[1:], *(FEATURES + layer for layer in recipe.layers))
@@ -135,7 +141,12 @@ def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile
     for name, (dtype, shape) in layout.ROW.items():
         if columns[name].dtype != np.dtype(dtype) or columns[name].shape[1:] != shape:
             raise DamagedFile(f"{path} is damaged: {name} has another type or shape than the format says.")
+    for layer in recipe.layers:
+        if columns[FEATURES + layer].ndim != 2 or columns[FEATURES + layer].dtype not in (np.float32, np.float16):
+            raise DamagedFile(f"{path} is damaged: the vectors of {layer} are no table of float32 or float16.")
     people = layout.texts_of(columns["people"])
+    if len(set(people)) != len(people):
+        raise DamagedFile(f"{path} is damaged: it has a person twice.")
     person = columns["images/person"]
     if n and not (person.min() >= 0 and person.max() < len(people)):
         raise DamagedFile(f"{path} is damaged: a row belongs to no person.")

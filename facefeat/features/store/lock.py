@@ -32,8 +32,8 @@ def locked(path: Path) -> Iterator[None]:
         handle = _take(path)
     try:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        os.truncate(handle, 0)
-        os.pwrite(handle, json.dumps(holder).encode(), 0)
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(holder).encode())
         yield
     finally:
         os.close(handle)

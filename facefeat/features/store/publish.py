@@ -82,15 +82,14 @@ def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
         "recipe_sha256": recipe.sha256,
         "made_by": canonical_json(dict(contents.made_by)),
     }
-    with durable.storage_errors(path), durable.beside(path) as handle:
-        temporary = durable.beside_name(path)
+    with durable.storage_errors(path), durable.beside(path) as (handle, temporary):
         datasets = _reserve(handle, temporary, shapes, attrs)
         for name, column in small.items():
             _put(handle, datasets[name][0], column)
         for name in gathered:
             _gather(handle, datasets[name][0], contents, name)
         os.fsync(handle)
-        os.pwrite(handle, sealed.header(sealed.digest_of(handle)), 0)
+        _put(handle, 0, np.frombuffer(sealed.header(sealed.digest_of(handle)), np.uint8))
         if len(read(temporary)) != len(contents.paths):
             raise StorageError(f"{path} could not be written: what was read back is not what was written.")
     return read(path)
@@ -109,13 +108,10 @@ def _reserve(
     handle: int, temporary: Path, shapes: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
 ) -> dict[str, tuple[int | None, Any, tuple[int, ...]]]:
     """Write the structure through memory, then make the disk promise the space for the rows."""
-    from io import BytesIO
-
-    empty = BytesIO()
-    layout.skeleton(empty, shapes, attrs)
+    empty = layout.skeleton(shapes, attrs)
     datasets, _ = layout.places(empty)
     image = empty.getvalue()
-    ends = [offset + _n_bytes(dtype, shape) for offset, dtype, shape in datasets.values() if offset is not None]
+    ends = [offset + layout.n_bytes(dtype, shape) for offset, dtype, shape in datasets.values() if offset is not None]
     size = max([len(image), *ends])
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)
@@ -123,10 +119,6 @@ def _reserve(
         os.ftruncate(handle, size)
     durable.write_all(handle, image)
     return datasets
-
-
-def _n_bytes(dtype: Any, shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=np.int64)) * int(np.dtype(dtype).itemsize)
 
 
 def _put(handle: int, offset: int | None, column: NDArray[Any]) -> None:

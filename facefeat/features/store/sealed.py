@@ -31,10 +31,10 @@ def header(digest: str) -> bytes:
 
 def digest_of(handle: int) -> str:
     """Hash a file from behind its first block to its end, in hex."""
-    hashed, position = hashlib.sha256(), BLOCK
-    while chunk := os.pread(handle, _CHUNK, position):
+    hashed = hashlib.sha256()
+    os.lseek(handle, BLOCK, os.SEEK_SET)
+    while chunk := os.read(handle, _CHUNK):
         hashed.update(chunk)
-        position += len(chunk)
     return hashed.hexdigest()
 
 
@@ -76,10 +76,12 @@ def _expected(start: bytes, path: Path) -> str:
         if not start or not any(start):
             raise DamagedFile(f"{path} is damaged: it is empty, or its start was lost.")
         raise ForeignFile(f"{path} is not a feature file; facefeat extract makes one.")
+    if int(found[2]) < 1:
+        raise ForeignFile(f"{path} is not a feature file; facefeat extract makes one.")
     if int(found[2]) > VERSION:
         raise NewerFile(
             f"{path} has format {int(found[2])}; this facefeat reads up to {VERSION}. Install a newer facefeat."
         )
-    if len(start) < BLOCK or not found[3]:
+    if len(start) < BLOCK or not found[3] or start != header(found[3].decode()):
         raise DamagedFile(f"{path} is damaged: its first bytes are cut off.")
     return found[3].decode()

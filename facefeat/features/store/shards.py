@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +48,7 @@ class WorkFolder:
     """
 
     def __init__(self, output: Path, recipe: Recipe) -> None:
+        self.output = output
         self.path = output.with_name(f"{output.name}.work")
         self.recipe = recipe
 
@@ -94,6 +94,7 @@ class WorkFolder:
 
     def _claim(self) -> None:
         """Clear what a dead run left half written; refuse shards of another recipe."""
+        durable.clear_leftovers(self.output)
         for leftover in self.path.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         note = self.path / "recipe.json"
@@ -123,13 +124,9 @@ def _image(shard: Shard, recipe: Recipe) -> bytes:
         "recipe_sha256": recipe.sha256,
         "made_by": shard.made_by,
     }
-    buffer = BytesIO()
-    layout.skeleton(buffer, {name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
+    buffer = layout.skeleton({name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
     datasets, _ = layout.places(buffer)
     image = np.frombuffer(bytearray(buffer.getvalue()), np.uint8)
-    end = max((offset + columns[name].nbytes for name, (offset, _, _) in datasets.items() if offset), default=0)
-    if end > len(image):  # space that was reserved at the end and never written
-        image = np.concatenate([image, np.zeros(end - len(image), np.uint8)])
     for name, where in datasets.items():
         if columns[name].size:
             layout.view(image, where, name)[...] = columns[name]

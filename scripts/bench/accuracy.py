@@ -1,0 +1,100 @@
+"""How right the default recipe is: ORL and squad, every head, known people and strangers.
+
+    scripts/bench/accuracy.py --squad FOLDER
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faces import cross_validated, draws, find, folder_people, main, orl_people, vectors, with_interval
+
+from facefeat import plugins
+from facefeat.engines.network import Engine
+from facefeat.learn import head as heads
+from facefeat.learn.unknown import choose_threshold, fit_score, similarities
+
+REPEATS = 20
+
+
+def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
+    """Score every head on every layer, then strangers."""
+    orl = find(orl_people(), engine)
+    table = vectors(orl, engine)
+    y = orl.person
+    for layer, X in table.items():
+        for head in plugins.names("head"):
+            tenfold = cross_validated(X, y, orl.groups, orl.people, head, 10)
+            repeats = 2 if heads.is_slow(head) else 10
+            five, two = (draws(X, y, head, n, repeats) for n in (5, 2))
+            yield {
+                "ORL, head": head,
+                "layer": layer,
+                "10-fold": with_interval(tenfold, 400),
+                "5 train, 5 test": with_interval(five, 200),
+                "2 train, 8 test": with_interval(two, 320),
+            }
+    yield from _strangers(table, y)
+    if squad:
+        yield from _squad(squad, engine)
+
+
+def _strangers(table: dict[str, Any], y: Any) -> Iterator[dict[str, Any]]:
+    """20 known people, 5 pictures each; 20 strangers whom neither the score nor the threshold ever saw."""
+    from sklearn.metrics import roc_auc_score
+
+    for layer, X in table.items():
+        figures = []
+        for repeat in range(REPEATS):
+            rng = np.random.default_rng(repeat)
+            known = rng.permutation(40)[:20]
+            train = np.concatenate([rng.permutation(np.flatnonzero(y == person))[:5] for person in known])
+            test = np.setdiff1d(np.flatnonzero(np.isin(y, known)), train)
+            strangers = np.flatnonzero(~np.isin(y, known))
+            people = tuple(f"{person}" for person in sorted(known))
+            index = np.searchsorted(np.sort(known), y).astype(np.int32)
+            score = fit_score(X[train], index[train])
+            cosines, theirs = similarities(score, X[test]), similarities(score, X[strangers]).max(axis=1)
+            best, right = cosines.max(axis=1), cosines.argmax(axis=1) == index[test]
+            chosen = choose_threshold(X[train], index[train], np.arange(len(train)), people).value
+            exact = np.quantile(theirs, 0.99)
+            labels = np.concatenate([np.ones(len(test)), np.zeros(len(strangers))])
+            figures.append(
+                (
+                    roc_auc_score(labels, np.concatenate([best, theirs])),
+                    1 - np.mean(right & (best > exact)),
+                    1 - np.mean(right & (best >= chosen)),
+                    np.mean(theirs >= chosen),
+                )
+            )
+        auroc, fnir, reached_fnir, reached_fpir = np.mean(figures, axis=0)
+        yield {
+            "ORL, strangers": f"20 known, 20 strangers, {REPEATS} draws",
+            "layer": layer,
+            "AUROC": f"{auroc:.4f}",
+            "FNIR at FPIR 1 %": float(fnir),
+            "at the chosen threshold: FNIR": float(reached_fnir),
+            "FPIR": float(reached_fpir),
+        }
+
+
+def _squad(squad: Path, engine: Engine) -> Iterator[dict[str, Any]]:
+    train, test = (find(folder_people(squad / part), engine) for part in ("Train", "Test"))
+    A, B = vectors(train, engine), vectors(test, engine)
+    for layer in A:
+        for head in plugins.names("head"):
+            right = heads.build(head).fit(A[layer], train.person).predict(B[layer]) == test.person
+            tenfold = cross_validated(A[layer], train.person, train.groups, train.people, head, 10)
+            yield {
+                "squad, head": head,
+                "layer": layer,
+                "Train to Test": with_interval(float(np.mean(right)), len(right)),
+                "10-fold on Train": with_interval(tenfold, len(train.person)),
+            }
+
+
+if __name__ == "__main__":
+    main(measure, __doc__)

@@ -1,0 +1,126 @@
+"""What every backbone promises, whoever wrote it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facefeat import plugins
+from facefeat.engines.choose import choose
+from facefeat.engines.network import Engine
+from facefeat.errors import StorageError, UsageError
+from facefeat.features.backbone import Backbone, check_layers, get
+from facefeat.features.encode import Encoder, Plan, plan
+from facefeat.features.recipe import POOLINGS, SIZES
+from tests.making import random_pixels
+
+NAMES = plugins.names("backbone")
+SIZE, BATCH, N = 48, 4, 7
+SQUARES = [random_pixels(SIZE, SIZE, seed) for seed in range(N)]
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Give each backbone's name in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def encoder(name: str, engine: Engine) -> Encoder:
+    """Give each backbone as it comes, at a small size."""
+    return _encoder(name, engine)
+
+
+@cache
+def _encoder(name: str, engine: Engine) -> Encoder:
+    return Encoder(_plan(name), engine, BATCH)
+
+
+def _plan(name: str, pooling: str | None = None) -> Plan:
+    try:
+        return plan(name, size=SIZE, faces_mode="none", flip=False, pooling=pooling)
+    except StorageError as error:
+        pytest.skip(f"the weights of {name} cannot be had here: {error}")
+
+
+def test_it_declares_what_the_contract_asks_for(name: str) -> None:
+    network = get(name)
+    assert {attribute for attribute in Backbone.__annotations__ if not hasattr(network, attribute)} == set()
+    for text in (network.SUMMARY, network.LICENCE):
+        assert text
+        assert "\n" not in text
+    assert len(set(network.LAYERS)) == len(network.LAYERS) > 0
+    assert tuple(layer for layer in network.LAYERS if layer in network.DEFAULT_LAYERS) == network.DEFAULT_LAYERS
+    assert network.HEAD_LAYER in network.DEFAULT_LAYERS
+    assert set(network.POOLINGS) <= set(POOLINGS)
+    assert SIZES[0] <= network.DEFAULT_SIZE <= SIZES[1]
+    assert network.WEIGHTS
+
+
+def test_layers_are_put_into_the_networks_order_and_unknown_ones_refused(name: str) -> None:
+    network = get(name)
+    assert check_layers(network, network.LAYERS[::-1]) == network.LAYERS
+    assert check_layers(network, network.LAYERS[-1:] * 2) == network.LAYERS[-1:]
+    with pytest.raises(UsageError, match=r"^There is no layer 'nowhere'"):
+        check_layers(network, ("nowhere",))
+
+
+def test_its_weights_have_one_hash(name: str) -> None:
+    made = _plan(name)
+    again = get(name).weights(get(name).WEIGHTS[0])
+    assert (made.recipe.weights, made.recipe.weights_sha256) == (again.name, again.sha256)
+    assert again.name in get(name).WEIGHTS
+
+
+def test_raw_pixels_become_one_finite_float32_row_a_layer(encoder: Encoder) -> None:
+    vectors = encoder.vectors(SQUARES)
+    assert tuple(vectors) == encoder.recipe.layers
+    for array in vectors.values():
+        assert (array.dtype, array.ndim, len(array)) == (np.float32, 2, N)
+        assert np.isfinite(array).all()
+        assert array.std(axis=0).max() > 0  # different pictures give different vectors
+
+
+def test_it_is_deterministic(encoder: Encoder) -> None:
+    once, twice = encoder.vectors(SQUARES), encoder.vectors(SQUARES)
+    for layer in once:
+        np.testing.assert_array_equal(once[layer], twice[layer])
+
+
+@pytest.mark.parametrize("rows", [[0], [6, 5], [3, 1, 4, 1, 5], [6, 5, 4, 3, 2, 1, 0]])
+def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place(encoder: Encoder, rows: list[int]) -> None:
+    all_ = encoder.vectors(SQUARES)
+    some = encoder.vectors([SQUARES[row] for row in rows])
+    for layer in all_:
+        np.testing.assert_array_equal(some[layer], all_[layer][rows])
+
+
+def test_its_input_is_left_alone(encoder: Encoder) -> None:
+    before = [square.copy() for square in SQUARES]
+    encoder.vectors(SQUARES)
+    np.testing.assert_array_equal(SQUARES, before)
+
+
+POOLED = [(name, pooling) for name in NAMES for pooling in get(name).POOLINGS]
+
+
+@pytest.mark.parametrize(("name", "pooling"), POOLED)
+def test_every_pooling_works(name: str, pooling: str) -> None:
+    vectors = Encoder(_plan(name, pooling), choose("keras", "float32"), BATCH).vectors(SQUARES[:2])
+    assert all(np.isfinite(array).all() and len(array) == 2 for array in vectors.values())
+
+
+def test_a_mirrored_mean_is_the_same_for_a_face_and_its_mirror_image(name: str, engine: Engine) -> None:
+    flipped = Encoder(_with_flip(_plan(name)), engine, BATCH)
+    straight, mirrored = flipped.vectors(SQUARES[:3]), flipped.vectors([square[:, ::-1] for square in SQUARES[:3]])
+    plain: dict[str, NDArray[np.float32]] = _encoder(name, engine).vectors(SQUARES[:3])
+    for layer in straight:
+        np.testing.assert_array_equal(straight[layer], mirrored[layer])
+        assert not np.array_equal(straight[layer], plain[layer])
+
+
+def _with_flip(made: Plan) -> Plan:
+    return plan(made.recipe.backbone, size=SIZE, faces_mode="none", flip=True)

@@ -1,0 +1,92 @@
+"""Comparing heads on the same folds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facefeat.errors import InputError, UsageError
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import FeatureFile, read
+from facefeat.learn.compare import compare
+from tests.making import write_people
+
+
+@pytest.fixture
+def file(thumb_file: Path) -> FeatureFile:
+    return read(thumb_file)
+
+
+def test_every_head_on_every_layer_best_first(file: FeatureFile) -> None:
+    found = compare(file, heads_wanted=["lda", "knn"], n_folds=3, workers=1)
+    assert {(row.head, row.layer) for row in found.rows} == {
+        (head, layer) for head in ("lda", "knn") for layer in file.layers
+    }
+    means = [row.accuracy.mean for row in found.rows]
+    assert means == sorted(means, reverse=True) and found.best is found.rows[0]
+    assert [row.head for row in found.baselines] == ["pixel PCA", "majority"]
+    assert (found.n_people, found.n_images, found.n_tested, found.copies) == (4, 24, 24, 0)
+
+
+def test_the_majority_is_what_it_says(file: FeatureFile) -> None:
+    majority = compare(file, heads_wanted=["knn"], n_folds=3, workers=1).baselines[1]
+    assert majority.accuracy.mean == pytest.approx(0.25) and majority.balanced_accuracy == pytest.approx(0.25)
+
+
+def test_the_figures_are_those_of_the_names(file: FeatureFile) -> None:
+    found = compare(file, heads_wanted=["lda"], layers=["grey8"], n_folds=3, repeats=2, workers=1)
+    row = found.rows[0]
+    truth = file.person[found.folds.tested]
+    assert row.named.shape == (2, 24)
+    assert row.accuracy.mean == np.mean(row.named == truth)
+    assert row.balanced_accuracy == pytest.approx(np.mean([np.mean(row.named[:, truth == p] == p) for p in range(4)]))
+    assert row.fit_seconds > 0 and row.predict_ms > 0
+
+
+def test_workers_change_nothing(file: FeatureFile) -> None:
+    one, two = (compare(file, heads_wanted=["svm", "logreg"], n_folds=3, workers=n) for n in (1, 2))
+    assert [(row.head, row.layer) for row in one.rows] == [(row.head, row.layer) for row in two.rows]
+    assert all(np.array_equal(a.named, b.named) for a, b in zip(one.rows, two.rows, strict=True))
+
+
+def test_shuffled_labels_are_chance(file: FeatureFile) -> None:
+    shuffled = replace(file, person=np.random.default_rng(0).permutation(file.person))
+    assert compare(shuffled, heads_wanted=["lda"], n_folds=3, workers=1).best.accuracy.mean < 0.6
+
+
+def test_a_copy_is_never_tested_on_its_twin(tmp_path: Path) -> None:
+    # Every picture is pure noise and there twice: only somebody who saw the twin can know the person.
+    data = write_people(tmp_path / "people", {"ada": 6, "bob": 6}, noise=400.0)
+    for path in sorted(data.rglob("*.png")):
+        path.with_name(f"again-{path.name}").write_bytes(path.read_bytes())
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    found = compare(file, heads_wanted=["knn"], layers=["grey16"], n_folds=4, workers=1)
+    assert found.copies == 12
+    for train, test in found.folds.splits:
+        digests = [{file.sha256[i].tobytes() for i in rows} for rows in (train, test)]
+        assert not digests[0] & digests[1]
+
+
+def test_unknown_names_are_said_before_any_work(file: FeatureFile) -> None:
+    with pytest.raises(UsageError, match=r"^There is no head 'ldaa'; did you mean 'lda'\?"):
+        compare(file, heads_wanted=["ldaa"])
+    with pytest.raises(
+        UsageError, match=r"^There is no layer 'grey9'; did you mean 'grey8'\? There are: grey16, grey8\.$"
+    ):
+        compare(file, layers=["grey9"])
+
+
+def test_a_head_that_cannot_be_fitted_does_not_stop_the_others(file: FeatureFile) -> None:
+    holed = np.array(file.vectors("grey8"))
+    holed[3, 5] = np.nan
+    columns = {**file.columns, "features/grey8": holed}
+    broken = replace(file, columns=columns)
+    found = compare(broken, heads_wanted=["lda"], n_folds=3, workers=1)
+    assert [row.layer for row in found.rows] == ["grey16"]
+    assert [(head, layer) for head, layer, _ in found.failed] == [("lda", "grey8")]
+    with pytest.raises(InputError, match=r"^No head could be fitted; the first, lda, said: Input X contains NaN"):
+        compare(broken, heads_wanted=["lda"], layers=["grey8"], n_folds=3, workers=1)

@@ -1,0 +1,94 @@
+"""Fitting one head, chosen or given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facefeat.errors import InputError, UsageError
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import FeatureFile, read
+from facefeat.learn.fit import fit
+from facefeat.learn.head import is_slow
+from tests.making import write_people
+
+
+@pytest.fixture
+def file(thumb_file: Path) -> FeatureFile:
+    return read(thumb_file)
+
+
+def test_the_layer_is_the_backbones_own_unless_given(file: FeatureFile, tmp_path: Path) -> None:
+    assert fit(file, tmp_path / "a", head="svm").bundle.layer == "grey8"
+    assert fit(file, tmp_path / "b", head="svm", layer="grey16").bundle.layer == "grey16"
+
+
+def test_auto_takes_one_of_the_quick_heads_and_says_how(file: FeatureFile, tmp_path: Path) -> None:
+    made = fit(file, tmp_path / "m", workers=1)
+    assert not is_slow(made.bundle.head) and made.bundle.layer in file.layers
+    assert made.how.startswith("The best of 10 combinations in 5-fold cross-validation, twice, on the same pictures (")
+
+
+def test_fitting_twice_names_alike(file: FeatureFile, tmp_path: Path) -> None:
+    first, second = (fit(file, tmp_path / name, workers=1).bundle for name in "ab")
+    assert (first.head, first.layer, first.threshold) == (second.head, second.layer, second.threshold)
+
+
+def test_settings_reach_the_head(file: FeatureFile, tmp_path: Path) -> None:
+    made = fit(file, tmp_path / "m", head="svm", params={"C": 7.5, "kernel": "rbf"})
+    assert made.bundle.params == {"C": 7.5, "kernel": "rbf"}
+    assert made.bundle.estimator[-1].C == 7.5 and made.bundle.estimator[-1].kernel == "rbf"
+
+
+def test_search_keeps_what_was_set_and_says_what_it_chose(file: FeatureFile, tmp_path: Path) -> None:
+    made = fit(file, tmp_path / "m", head="svm", params={"kernel": "linear"}, search=True, workers=1)
+    assert made.bundle.params["kernel"] == "linear" and made.bundle.params["C"] in (0.1, 1.0, 10.0)
+    assert made.how == f"C={made.bundle.params['C']} chosen from 3 by 5-fold cross-validation."
+
+
+def test_search_passes_by_values_that_do_not_fit(tmp_path: Path) -> None:
+    data = write_people(tmp_path / "people", {"ada": 2, "bob": 2})
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    made = fit(file, tmp_path / "m", head="knn", search=True, workers=1)
+    assert made.bundle.params == {"n_neighbors": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"head": "auto", "params": {"C": 1}}, "--set and --search belong to one head; name it with --head."),
+        ({"head": "auto", "search": True}, "--set and --search belong to one head; name it with --head."),
+        ({"head": "lda", "fpir": 1.0}, "--fpir is a share between 0 and 1, such as 0.01; 1.0 was given."),
+        (
+            {"head": "lda", "layer": "grey9"},
+            "There is no layer 'grey9'; did you mean 'grey8'? There are: grey16, grey8.",
+        ),
+        (
+            {"head": "svm", "params": {"C": -1}},
+            "The head svm cannot be fitted: The 'C' parameter of SVC must be a float in the range (0.0, inf]. "
+            "Got -1 instead.",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(file: FeatureFile, tmp_path: Path, arguments: dict, expected: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(UsageError) as caught:
+        fit(file, tmp_path / "m", **arguments)
+    assert str(caught.value) == expected and not (tmp_path / "m").exists()
+
+
+def test_one_person_is_not_enough(tmp_path: Path) -> None:
+    data = write_people(tmp_path / "people", {"ada": 3})
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    with pytest.raises(InputError, match=r"^There is only one person, ada; at least two are needed to tell apart\.$"):
+        fit(file, tmp_path / "m")
+
+
+def test_two_people_of_one_picture_each_can_be_told_apart(tmp_path: Path) -> None:
+    data = write_people(tmp_path / "people", {"ada": 1, "bob": 1})
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    bundle = fit(file, tmp_path / "m", head="prototype").bundle
+    assert bundle.estimator.predict(np.asarray(file.vectors("grey8"))).tolist() == [0, 1]
+    assert bundle.threshold.value == -1.0

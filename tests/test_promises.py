@@ -1,0 +1,73 @@
+"""What facefeat promises on real faces, with the real network. docs/benchmarks.md has the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import FeatureFile, read
+from facefeat.learn import bundle
+from facefeat.learn import head as heads
+from facefeat.learn.compare import compare
+from facefeat.learn.evaluate import evaluate
+from facefeat.learn.fit import fit
+
+HEADS = ("lda", "prototype", "svm")
+
+
+@pytest.fixture(scope="module")
+def orl_file(orl: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureFile:
+    return extract(orl, tmp_path_factory.mktemp("promises") / "orl.h5", plan()).file
+
+
+def test_orl_in_ten_folds(orl_file: FeatureFile) -> None:
+    found = compare(orl_file, heads_wanted=HEADS, layers=["block4_pool"], n_folds=10)
+    assert found.best.accuracy.mean >= 0.995
+    assert found.baselines[0].accuracy.mean < found.best.accuracy.mean
+
+
+def test_orl_with_five_training_pictures_a_person(orl_file: FeatureFile) -> None:
+    X, y = np.asarray(orl_file.vectors("block4_pool")), orl_file.person
+    draws = np.random.default_rng(0)
+    shares = []
+    for _ in range(10):
+        order = np.concatenate([draws.permutation(np.flatnonzero(y == person)) for person in range(40)])
+        order = order.reshape(40, 10)
+        train, test = order[:, :5].ravel(), order[:, 5:].ravel()
+        shares.append(np.mean(heads.build("lda").fit(X[train], y[train]).predict(X[test]) == y[test]))
+    assert np.mean(shares) >= 0.99
+
+
+def test_the_engines_agree_on_every_row(orl: Path, orl_file: FeatureFile, tmp_path: Path) -> None:
+    other = extract(orl, tmp_path / "keras.h5", plan(), engine="keras", precision="float32").file
+    assert orl_file.made_by["engine"] == "openvino" and other.made_by["engine"] == "keras"
+    assert np.allclose(orl_file.columns["faces/box"], other.columns["faces/box"], atol=0.5)
+    for layer in orl_file.layers:
+        mine, theirs = (np.asarray(file.vectors(layer), np.float64) for file in (orl_file, other))
+        cosines = np.sum(mine * theirs, axis=1) / np.linalg.norm(mine, axis=1) / np.linalg.norm(theirs, axis=1)
+        assert cosines.min() >= 0.9999, layer
+
+
+def test_two_runs_give_the_same_bytes(orl: Path, orl_file: FeatureFile, tmp_path: Path) -> None:
+    again = extract(orl, tmp_path / "again.h5", plan(), workers=1).file
+    assert again.path.read_bytes() == orl_file.path.read_bytes()
+
+
+def test_a_second_run_computes_nothing(orl: Path, orl_file: FeatureFile) -> None:
+    before = orl_file.path.stat().st_mtime_ns
+    again = extract(orl, orl_file.path, plan())
+    assert (again.computed, again.reused, len(again.file)) == (0, 400, 400)
+    assert read(orl_file.path).path.stat().st_mtime_ns == before
+
+
+def test_people_of_real_photographs_are_named(squad: Path, tmp_path: Path) -> None:
+    made = extract(squad / "Train", tmp_path / "train.h5", plan())
+    assert (made.images, made.duplicates) == (326, 12)
+    model = fit(made.file, tmp_path / "squad.facefeat").output
+    found = evaluate(bundle.read(model), squad / "Test")
+    assert found.images == 97 and found.leaks == 3
+    assert found.accuracy.mean >= 0.95
