@@ -71,33 +71,41 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 def show(result: Callable[[], Any], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
     """Print a result on stdout: as one JSON document, or as text for people."""
     if as_json:
-        sys.stdout.write(json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        _out(json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
         return
     from rich.console import Console
 
     console = Console(width=_width(sys.stdout), highlight=False)
     with console.capture() as captured:
         console.print(result())
-    sys.stdout.write(_trimmed(captured.get()))
+    _out(_trimmed(captured.get()))
 
 
 def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str, Any]]) -> None:
-    """Write a result to a file: JSON where its name ends so, else text of 100 columns."""
-    from io import StringIO
-
-    from rich.console import Console
-
+    """Write a result to a file: JSON or a picture where its name ends in .json or .svg, else text of 100 columns."""
     from facefeat.features.store import durable
 
     if path.suffix.lower() == ".json":
         text = json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     else:
-        paper = StringIO()
-        Console(file=paper, width=100, highlight=False).print(result())
-        text = _trimmed(paper.getvalue())
+        text = _on_paper(result(), path)
     with durable.storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     durable.write(path, text.encode())
+
+
+def _on_paper(result: Any, path: Path) -> str:
+    import re
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=100, highlight=False, record=True)
+    console.print(result)
+    if path.suffix.lower() != ".svg":
+        return _trimmed(console.export_text())
+    picture = console.export_svg(title=path.stem, unique_id="report")
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # nothing is fetched to show it
 
 
 def _trimmed(text: str) -> str:
@@ -162,7 +170,7 @@ def _refuse(error: FacefeatError, as_json: bool, debug: bool) -> int:
             "message": str(error),
             "exit_code": error.exit_code,
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        _out(json.dumps(document, ensure_ascii=False) + "\n")
     _say(str(error))
     return error.exit_code
 
@@ -177,10 +185,20 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _say(text: str) -> None:
-    """Write a line on stderr; names that are no UTF-8, or hold control characters, must not harm it."""
-    encoding = sys.stderr.encoding or "utf-8"
+    """Write a line on stderr, with control characters made harmless."""
     safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    sys.stderr.write(safe.encode(encoding, "replace").decode(encoding) + "\n")
+    _put(sys.stderr, safe + "\n")
+
+
+def _out(text: str) -> None:
+    _put(sys.stdout, text)
+
+
+def _put(stream: Any, text: str) -> None:
+    """Write text; what the stream's encoding does not have, such as bytes of a name that are no UTF-8, becomes "?"."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
 
 
 def _width(stream: Any) -> int:

@@ -24,6 +24,8 @@ def extract(
     layers: Annotated[str | None, typer.Option(help="Where vectors are read, with commas.")] = None,
     pooling: Annotated[str | None, typer.Option(help="avg, max, grid2 or flatten.")] = None,
     faces: Annotated[str, typer.Option(help="auto: find and align the face. none: the whole picture.")] = "auto",
+    template: Annotated[str | None, typer.Option(help="How faces are aligned: box or arcface.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Room around a face, as a share of its side.")] = None,
     flip: Annotated[bool, typer.Option(help="Average with the mirror image.")] = True,
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
@@ -55,6 +57,8 @@ def extract(
         layers=frame.names(layers),
         pooling=pooling,
         faces_mode=faces,
+        template=template,
+        margin=margin,
         flip=flip,
     )
     with frame.progress(quiet) as tell:
@@ -129,7 +133,7 @@ def compare(
     folds: Annotated[int, typer.Option(min=2, help="Parts that the pictures are cut into.")] = 10,
     repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 1,
     random_state: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
-    report: Annotated[Path | None, typer.Option(help="Also write the report here: .txt, or .json.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write the report here: .txt, .json or .svg.")] = None,
     workers: frame.Workers = None,
     as_json: frame.AsJson = False,
     quiet: frame.Quiet = False,

@@ -160,7 +160,7 @@ def _top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
 def _nobody(root: Path, loose: list[str]) -> str:
     expected = f"one subfolder a person is expected, such as {root / 'Anna' / '1.jpg'}"
     if loose:
-        return f"{root} holds {len(loose)} pictures but no subfolders; {expected}."
+        return f"{root} holds {len(loose)} picture{'s' if len(loose) > 1 else ''} but no subfolders; {expected}."
     return f"{root} has no subfolders; {expected}."
 
 

@@ -100,17 +100,17 @@ def read(path: str | Path) -> bytes:
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except IsADirectoryError:
-        raise PictureRefused("not_a_file", "A folder, not a file.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         code = "not_a_file" if isinstance(error, FileNotFoundError) and os.path.islink(path) else "unreadable"
         raise PictureRefused(code, f"The file cannot be opened: {reason}.") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        raise PictureRefused("not_a_file", "A folder, not a file." if is_folder else "Not a regular file.")
     with open(handle, "rb") as file:
         try:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureRefused("not_a_file", "Not a regular file.")
             if status.st_size > MAX_BYTES:
                 raise PictureRefused(
                     "too_many_bytes",
@@ -204,7 +204,7 @@ def _transposed(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     from PIL import Image as pillow
 
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return pillow.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
@@ -225,7 +225,7 @@ def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = 0.0, 65535.0
     if values.dtype.kind == "f" and grey.min() >= 0 and grey.max() <= 1:
         high = 1.0
-    elif values.dtype != np.uint16 and grey.min() >= 0 and grey.max() <= 255:
+    elif values.dtype.newbyteorder("=") != np.uint16 and grey.min() >= 0 and grey.max() <= 255:
         high = 255.0
     elif grey.min() < 0 or grey.max() > 65535:
         low, high = float(grey.min()), float(grey.max())

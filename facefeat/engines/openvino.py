@@ -129,6 +129,10 @@ def exported(network: Network) -> Path:
     try:
         _export(network, beside)
         _take_place(beside, folder)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder

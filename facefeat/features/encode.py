@@ -13,7 +13,7 @@ from facefeat.data import faces
 from facefeat.data.detections import Detector
 from facefeat.data.faces import Face, FaceStep
 from facefeat.engines.network import Engine
-from facefeat.errors import DamagedFile, unknown_name
+from facefeat.errors import DamagedFile, UsageError, unknown_name
 from facefeat.features import backbone as backbones
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Weights
@@ -43,6 +43,8 @@ def plan(
     layers: Sequence[str] | None = None,
     pooling: str | None = None,
     faces_mode: str = "auto",
+    template: str | None = None,
+    margin: float | None = None,
     flip: bool = True,
 ) -> Plan:
     """Fill a recipe's fields from a few choices and the backbone's defaults.
@@ -58,6 +60,10 @@ def plan(
     pooling : str or None
     faces_mode : {'auto', 'none'}
         ``'auto'``: find and align the face. ``'none'``: the whole picture.
+    template : str or None
+        How a face is aligned: one of ``facefeat.data.faces.TEMPLATES``.
+    margin : float or None
+        Room around the template, as a share of its side.
     flip : bool, default=True
         Average over the face and its mirror image.
 
@@ -83,20 +89,26 @@ def plan(
         weights_sha256=found.sha256,
         layers=backbones.check_layers(network, tuple(layers or network.DEFAULT_LAYERS)),
         pooling=pooling,
-        input_size=size or network.DEFAULT_SIZE,
+        input_size=network.DEFAULT_SIZE if size is None else size,
         flip=flip,
-        faces=face_step(faces_mode),
+        faces=face_step(faces_mode, template, margin),
     )
     return Plan(recipe, found)
 
 
-def face_step(mode: str) -> FaceStep:
-    """Return the face step of a mode, with the detector's identity."""
+def face_step(mode: str, template: str | None = None, margin: float | None = None) -> FaceStep:
+    """Return the face step of a mode, with the detector's identity; see ``plan``."""
     if mode == "none":
         return FaceStep()
     from facefeat.data.mtcnn import MTCNN
 
-    return FaceStep(detector=MTCNN.name, version=MTCNN.version, weights_sha256=MTCNN.weights_sha256)
+    step = FaceStep(detector=MTCNN.name, version=MTCNN.version, weights_sha256=MTCNN.weights_sha256)
+    if template is not None and template not in faces.TEMPLATES:
+        raise unknown_name("template", template, faces.TEMPLATES)
+    if margin is not None and not -0.3 <= margin <= 1:
+        raise UsageError(f"The margin must be from -0.3 to 1; {margin} was given.")
+    chosen = {"template": template, "margin": margin}
+    return replace(step, **{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]
 
 
 def plan_of(recipe: Recipe, weights: str | None = None) -> Plan:
@@ -127,7 +139,7 @@ def plan_of(recipe: Recipe, weights: str | None = None) -> Plan:
         raise DamagedFile(
             f"The weights found (SHA-256 {found.sha256[:12]}) are not those of the recipe ({recipe.weights_sha256[:12]})."
         )
-    return Plan(replace(recipe), found)
+    return Plan(recipe, found)
 
 
 class Encoder:

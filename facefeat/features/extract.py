@@ -21,7 +21,6 @@ from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeM
 from facefeat.features.compute import Seconds, compute
 from facefeat.features.encode import BATCH_SIZE, Encoder, Plan
 from facefeat.features.recipe import Recipe
-from facefeat.features.store import shards as work
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.publish import Contents, publish
@@ -29,6 +28,9 @@ from facefeat.features.store.shards import Shard, WorkFolder
 
 # What is being done, how many are done, of how many; of 0: a message.
 Progress = Callable[[str, int, int], None]
+
+# Refusals that are about a picture's bytes, and so are the same next time.
+OF_THE_BYTES = frozenset({"not_a_picture", "damaged", "too_many_pixels", "too_small"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Known:
         self.pieces.append(columns)
         for row, digest in enumerate(columns["images/sha256"]):
             self.places.setdefault(digest.tobytes(), (index, row))
-        self.refused.update((one.sha256, one) for one in skipped if any(one.sha256))
+        self.refused.update((one.sha256, one) for one in skipped if any(one.sha256) and one.code in OF_THE_BYTES)
         if maker not in self.makers:
             self.makers.append(maker)
 
@@ -138,11 +140,9 @@ def extract(
     dataset = list_people(data)
     before = _published(output, plan.recipe, overwrite)
     folder = WorkFolder(output, plan.recipe)
-    if overwrite:
-        work.discard(output)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
-    with folder.held():
+    with folder.held(anew=overwrite):
         known = _known(before, folder)
         digests = _hash_all(dataset, workers, tell, seconds)
         n_known = len(known.places)
@@ -318,8 +318,8 @@ def _says_the_same(before: FeatureFile, contents: Contents) -> bool:
 
 def _joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Describe all that made the rows of one file: the last, with whatever others there were beside it."""
-    last = dict(makers[-1])
-    others = [maker for maker in makers[:-1] if maker != makers[-1]]
-    return (
-        {**last, "others": [{k: v for k, v in maker.items() if k != "others"} for maker in others]} if others else last
-    )
+    flat: list[dict[str, Any]] = []
+    for maker in makers:
+        for one in (*maker.get("others", ()), {name: value for name, value in maker.items() if name != "others"}):
+            flat = [known for known in flat if known != one] + [one]
+    return {**flat[-1], "others": flat[:-1]} if flat[1:] else flat[0]

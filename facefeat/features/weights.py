@@ -93,7 +93,7 @@ def _read(path: Path, shapes: Shapes) -> Tensors:
                 return {name: arrays[name].astype(np.float32) for name in shapes if name in arrays}
         if start == b"\x89HDF\r\n\x1a\n":
             return _read_hdf5(path, shapes)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # zipfile, zlib, NumPy and HDF5 each raise their own on a malformed file
         raise DamagedFile(f"{path} cannot be read: {error}.") from error
     raise ForeignFile(f"{path} is no weights file: a .npz or Keras .h5 file was expected.")
 
@@ -108,6 +108,9 @@ def _read_hdf5(path: Path, shapes: Shapes) -> Tensors:
         *folders, leaf = where.split("/")
         if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
             return
+        named = item.parent.attrs.get("name")  # Keras 3 calls the groups after the layers' kinds
+        if isinstance(named, str):
+            folders.append(named)
         for layer in folders:
             for part, leaves in _LEAVES.items():
                 name = f"{layer}/{part}"

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from facefeat.data.folder import escaped
 from facefeat.features.extract import Extraction
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.compare import Comparison
@@ -30,7 +31,7 @@ def extraction(made: Extraction) -> dict[str, Any]:
         "duplicates": made.duplicates,
         "without_face": made.whole,
         "skipped": [{"path": one.path, "code": one.code, "message": one.message} for one in made.file.skipped],
-        "output": str(made.file.path),
+        "output": escaped(str(made.file.path)),
         "recipe": made.file.recipe.as_dict(),
         "recipe_sha256": made.file.recipe.sha256,
         "engine": maker["engine"],
@@ -53,7 +54,7 @@ def fitted(made: Fitted) -> dict[str, Any]:
         "people": len(bundle.people),
         "rows": made.rows,
         "threshold": asdict(bundle.threshold),
-        "output": str(made.output),
+        "output": escaped(str(made.output)),
         "seconds": round(made.seconds, 3),
     }
 
@@ -124,7 +125,7 @@ def prediction(photos: list[Photo]) -> dict[str, Any]:
         "schema": "facefeat/predict/1",
         "photos": [
             {
-                "path": photo.path,
+                "path": escaped(photo.path),
                 "faces": [
                     {
                         "box": [round(float(side), 1) for side in face.box],
@@ -144,7 +145,7 @@ def info(file: FeatureFile) -> dict[str, Any]:
     """Describe a feature file; schema ``facefeat/info/1``."""
     return {
         "schema": "facefeat/info/1",
-        "path": str(file.path),
+        "path": escaped(str(file.path)),
         "rows": len(file),
         "people": {name: int((file.person == i).sum()) for i, name in enumerate(file.people)},
         "layers": {layer: int(file.vectors(layer).shape[1]) for layer in file.layers},

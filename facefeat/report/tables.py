@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from facefeat.data.folder import escaped
 from facefeat.features.extract import Extraction
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.compare import Comparison, Row
@@ -36,8 +37,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
     if made.whole:
         rows.append(("no face", f"in {made.whole:,}; there the whole picture was taken"))
     if file.skipped:
-        rows.append(("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}"))
-        rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+        rows += _skipped(file, verbose)
     if made.dataset.empty:
         rows.append(("empty", f"folders without a picture: {words.listed(made.dataset.empty[:5])}"))
     if made.dataset.loose:
@@ -47,7 +47,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
     rows.append(("vectors", _layers(file)))
     rows.append(("made by", made.ran_on))
     rows.append(("time", _time(made)))
-    rows.append(("output", str(file.path)))
+    rows.append(("output", escaped(str(file.path))))
     return _facts(rows)
 
 
@@ -64,8 +64,7 @@ def info(file: FeatureFile, verbose: bool = False) -> RenderableType:
         ("made by", file.ran_on),
     ]
     if file.skipped:
-        rows.append(("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}"))
-        rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+        rows += _skipped(file, verbose)
     if verbose:
         rows += [("people", f"{name}  {n}") for name, n in zip(file.people, counts, strict=True)]
     return _facts(rows)
@@ -81,7 +80,7 @@ def fitted(made: Fitted) -> RenderableType:
         ("trained on", f"{made.rows:,} pictures of {words.counted(len(bundle.people), 'person', 'people')}"),
         *[("unknown" if i == 0 else "", line) for i, line in enumerate(words.threshold_sentences(bundle.threshold))],
         ("time", f"{made.seconds:.1f} s"),
-        ("output", str(made.output)),
+        ("output", escaped(str(made.output))),
     ]
     return _facts(rows)
 
@@ -199,7 +198,7 @@ def prediction(photos: list[Photo]) -> RenderableType:
     """Lay out who is in each photograph, and why."""
     parts: list[RenderableType] = []
     for photo in photos:
-        parts.append(Text(words.printable(photo.path), style="bold", overflow="fold"))
+        parts.append(Text(words.printable(escaped(photo.path)), style="bold", overflow="fold"))
         if photo.error:
             parts.append(Text(f"  not read ({photo.error.code}): {photo.error.message}", style="yellow"))
         if photo.faces and not photo.faces[0][0].found:
@@ -216,7 +215,8 @@ def _name_line(naming: Naming, where: str) -> Text:
         text.append(words.printable(naming.name), style="bold green")
     else:
         text.append("unknown", style="bold yellow")
-    text.append(f"  score {naming.score:.3f}, threshold {naming.threshold:.3f}")
+    threshold = f"threshold {naming.threshold:.3f}" if naming.threshold > -1 else "no threshold"
+    text.append(f"  score {naming.score:.3f}, {threshold}")
     text.append(f"  at {where}", style="dim")
     return text
 
@@ -241,6 +241,14 @@ def _facts(rows: list[tuple[str, str]]) -> RenderableType:
     for name, text in rows:
         table.add_row(name, Text("\n".join(words.printable(line) for line in text.split("\n"))))
     return Padding(table, (0, 0, 0, 1))
+
+
+def _skipped(file: FeatureFile, verbose: bool) -> list[tuple[str, str]]:
+    rows = [("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}")]
+    rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+    if len(rows) <= len(file.skipped):
+        rows.append(("", f"... and {len(file.skipped) + 1 - len(rows)} more; -v lists them"))
+    return rows
 
 
 def _layers(file: FeatureFile) -> str:

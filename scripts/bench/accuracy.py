@@ -1,6 +1,6 @@
 """How right the default recipe is: ORL and squad, every head, known people and strangers.
 
-    scripts/bench/accuracy.py --squad FOLDER
+scripts/bench/accuracy.py --squad FOLDER
 """
 
 from __future__ import annotations

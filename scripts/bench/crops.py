@@ -57,9 +57,7 @@ def _squad(A: Any, train: Any, B: Any, test: Any) -> dict[str, float]:
     digests = np.concatenate([train.groups, test.groups + len(train.groups)])
     row = {}
     for head in HEADS:
-        row[f"squad Test {head}"] = float(
-            np.mean(heads.build(head).fit(A, train.person).predict(B) == test.person)
-        )
+        row[f"squad Test {head}"] = float(np.mean(heads.build(head).fit(A, train.person).predict(B) == test.person))
     for head in HEADS:
         row[f"squad 5-fold {head}"] = cross_validated(both, person, digests, train.people, head, 5)
     return row

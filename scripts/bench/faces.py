@@ -128,7 +128,9 @@ def main(measure: Callable[[Path | None, Engine], Iterator[dict[str, Any]]], des
         if not rows or list(rows[-1]) != list(row):
             print("\n| " + " | ".join(row) + " |\n|" + "---|" * len(row), flush=True)
         rows.append(row)
-        print("| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()) + " |", flush=True)
+        print(
+            "| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()) + " |", flush=True
+        )
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(engine), "rows": rows}, indent=1))
 

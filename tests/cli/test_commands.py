@@ -198,7 +198,10 @@ def test_mistakes_are_one_sentence_each(tmp_path: Path, features: Path, model: P
     assert refused(4, "compare", model) == f"{model} is not a feature file; facefeat extract makes one."
     assert refused(4, "predict", features, "x.png") == f"{features} is not a facefeat model; facefeat fit makes one."
     assert refused(2, "fit", features, "--head", "smv").startswith("There is no head 'smv'; did you mean 'svm'?")
-    assert refused(2, "fit", features, "--head", "svm", "--set", "C") == "--set takes name=value, such as C=10; 'C' was given."
+    assert (
+        refused(2, "fit", features, "--head", "svm", "--set", "C")
+        == "--set takes name=value, such as C=10; 'C' was given."
+    )
     assert refused(2, "extract", tmp_path / "people", "--backbone", "vgg61").startswith(
         "There is no backbone 'vgg61'; did you mean 'vgg16'?"
     )

@@ -11,12 +11,12 @@ from PIL import Image
 from facefeat.errors import InputError, RecipeMismatch
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
+from facefeat.features.store.file import read
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.evaluate import Evaluation, evaluate
 from facefeat.learn.fit import fit
 from facefeat.learn.predict import Recogniser, load
-from facefeat.features.store.file import read
 from tests.making import person_pixels, write_people
 
 PLAN = {"faces_mode": "none"}

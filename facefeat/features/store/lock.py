@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -21,7 +22,7 @@ def locked(path: Path) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        In a folder that exists; the file stays, unless the holder removes it.
+        Its folder is made where it is missing; the file stays, unless the holder removes it.
 
     Raises
     ------
@@ -32,8 +33,9 @@ def locked(path: Path) -> Iterator[None]:
         handle = _take(path)
     try:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(holder).encode())
+        with storage_errors(path):
+            os.ftruncate(handle, 0)
+            os.write(handle, json.dumps(holder).encode())
         yield
     finally:
         os.close(handle)
@@ -42,12 +44,18 @@ def locked(path: Path) -> Iterator[None]:
 def _take(path: Path) -> int:
     """Open and lock the file that has the name at that moment, not one that was just removed."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        path.parent.mkdir(parents=True, exist_ok=True)  # a run that just ended may have removed it
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            continue
         try:
             _lock(handle)
-        except OSError:
+        except OSError as error:
             message = _held(handle, path)
             os.close(handle)
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise  # the file system has no locks
             raise LockedError(message) from None
         try:
             if os.path.samestat(os.fstat(handle), os.stat(path)):

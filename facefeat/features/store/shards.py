@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from facefeat.errors import FileFormatError, RecipeMismatch
+from facefeat.errors import DamagedFile, FileFormatError, RecipeMismatch
 from facefeat.features.recipe import Recipe
 from facefeat.features.store import columns as layout
 from facefeat.features.store import durable, sealed
@@ -53,8 +53,13 @@ class WorkFolder:
         self.recipe = recipe
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, anew: bool = False) -> Iterator[None]:
         """Create the folder and hold its lock.
+
+        Parameters
+        ----------
+        anew : bool, default=False
+            Delete what an unfinished run left, once the lock is held.
 
         Raises
         ------
@@ -64,9 +69,9 @@ class WorkFolder:
             If an unfinished run of another recipe left shards there.
         StorageError
         """
-        with durable.storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path / "lock"):
+            if anew:
+                self._discard()
             self._claim()
             yield
 
@@ -90,7 +95,12 @@ class WorkFolder:
         with durable.storage_errors(self.path):
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == "lock"):
                 path.unlink(missing_ok=True)
-            self.path.rmdir()
+            with suppress(OSError):  # the next run may already be in it
+                self.path.rmdir()
+
+    def _discard(self) -> None:
+        for path in self.path.glob("shard-*"):
+            path.unlink(missing_ok=True)
 
     def _claim(self) -> None:
         """Clear what a dead run left half written; refuse shards of another recipe."""
@@ -98,9 +108,9 @@ class WorkFolder:
         for leftover in self.path.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         note = self.path / "recipe.json"
-        if note.exists() and any(self.path.glob("shard-*.h5")):
-            other = Recipe.from_json(note.read_text())
-            if other.sha256 != self.recipe.sha256:
+        if any(self.path.glob("shard-*.h5")):
+            other = _noted(note)
+            if other is not None and other.sha256 != self.recipe.sha256:
                 raise RecipeMismatch(
                     f"An unfinished run of another recipe left its work in {self.path} "
                     f"({other.difference(self.recipe)}); finish that run, write to another file, or use --overwrite."
@@ -108,11 +118,12 @@ class WorkFolder:
         durable.write(note, self.recipe.to_json().encode())
 
 
-def discard(output: Path) -> None:
-    """Delete the shards of an unfinished run; called with the intent to overwrite, before any work."""
-    folder = output.with_name(f"{output.name}.work")
-    for path in folder.glob("shard-*"):
-        path.unlink(missing_ok=True)
+def _noted(note: Path) -> Recipe | None:
+    """Read whose work this is; None where the note is lost: every shard names its own recipe as well."""
+    try:
+        return Recipe.from_json(note.read_text())
+    except (OSError, UnicodeDecodeError, DamagedFile):
+        return None
 
 
 def _image(shard: Shard, recipe: Recipe) -> bytes:

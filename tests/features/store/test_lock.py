@@ -107,6 +107,6 @@ def test_a_full_disk_is_a_storage_error(lock: Path, monkeypatch: pytest.MonkeyPa
     assert str(caught.value) == f"There is no space left to write {lock}; free some and run the same again."
 
 
-def test_a_folder_that_is_missing_is_a_storage_error(tmp_path: Path) -> None:
-    with pytest.raises(StorageError), locked(tmp_path / "none" / "lock"):
-        pass
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    with locked(tmp_path / "none" / "lock"):
+        assert (tmp_path / "none" / "lock").exists()

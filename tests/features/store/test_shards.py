@@ -122,7 +122,7 @@ def test_a_place_that_is_no_folder_is_a_storage_error(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "file" / "features.h5", RECIPE)
     with pytest.raises(StorageError) as caught, work.held():
         pass
-    assert str(caught.value) == f"{work.path} cannot be written: Not a directory."
+    assert str(caught.value) == f"{work.path / 'lock'} cannot be written: Not a directory."
 
 
 def test_columns_that_are_read_are_those_of_the_disk(folder: WorkFolder) -> None:
