@@ -115,14 +115,14 @@ def choose_threshold(
     strangers, known, right = _scores(X, y, groups, people, random_state)
     value = float(np.nextafter(np.quantile(strangers, 1 - fpir, method="higher"), 2.0))
     n = len(strangers)
-    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {fpir:.2g} at most"
+    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} % at most"
     lowest = float(np.quantile(known, SPARED)) if len(known) else value
     if lowest > value:  # strangers and known faces lie apart: nearer to neither is safer against the next stranger
         value = (value + lowest) / 2
         how += ", midway between strangers and known faces, which lie apart"
     fnir = float(np.mean(~(right & (known >= value)))) if len(known) else None
     if n * fpir < 3:  # fewer than three expected: the rate itself cannot be told from zero (rule of three)
-        how += f"; with {n} pictures a rate below {3 / n:.2g} cannot be measured"
+        how += f"; the lowest rate that {n} pictures can tell from none is {300 / n:.1f} %"
     return Threshold(value, fpir, fnir, len(people), n, how)
 
 

@@ -1,6 +1,6 @@
 """Whether the engines agree, on every ORL face, and how fast each is: Keras in float32 is the reference.
 
-    scripts/bench/engines.py
+scripts/bench/engines.py
 """
 
 from __future__ import annotations

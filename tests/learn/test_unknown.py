@@ -45,8 +45,8 @@ def test_where_all_lie_apart_the_threshold_lies_between() -> None:
     found = choose_threshold(X, y, groups, people)
     assert found.fnir == 0.0 and 0.3 < found.value < 0.95
     assert found.how == (
-        "chosen on 100 pictures of 10 people, each left out in turn, for an FPIR of 0.01 at most, midway between "
-        "strangers and known faces, which lie apart; with 100 pictures a rate below 0.03 cannot be measured"
+        "chosen on 100 pictures of 10 people, each left out in turn, for an FPIR of 1 % at most, midway between "
+        "strangers and known faces, which lie apart; the lowest rate that 100 pictures can tell from none is 3.0 %"
     )
 
 
