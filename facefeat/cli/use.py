@@ -72,9 +72,9 @@ def predict(
     from facefeat.report.annotate import annotate as draw
 
     recogniser = load(model, engine=engine, precision=precision, weights=weights)
-    frame.hint(f"Faces are read by {describe(recogniser.encoder.engine)}.", quiet)
+    ran_on = describe(recogniser.encoder.engine)
     photos = recogniser.predict(pictures, top)
-    frame.show(lambda: tables.prediction(photos), lambda: documents.prediction(photos), as_json)
+    frame.show(lambda: tables.prediction(photos, ran_on), lambda: documents.prediction(photos, ran_on), as_json)
     if annotate:
         for photo in photos:
             if not photo.error:

@@ -138,11 +138,11 @@ def extract(
     started = time.perf_counter()
     output = Path(output)
     dataset = list_people(data)
-    before = _published(output, plan.recipe, overwrite)
     folder = WorkFolder(output, plan.recipe)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
     with folder.held(anew=overwrite):
+        before = _published(output, plan.recipe, overwrite)
         known = _known(before, folder)
         digests = _hash_all(dataset, workers, tell, seconds)
         n_known = len(known.places)
@@ -162,7 +162,7 @@ def extract(
             )
         contents = _contents(dataset, digests, known)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
-        folder.remove()
+        folder.clear()
     seconds.total = time.perf_counter() - started
     computed = len(known.places) - n_known
     unique = len({digest for entry, digest in zip(dataset.entries, digests, strict=True) if digest in known.places})
@@ -242,8 +242,8 @@ def _unique(dataset: DataSet, digests: Sequence[bytes]) -> Iterator[tuple[str, b
 
 def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds) -> None:
     started = time.perf_counter()
-    folder.add(shard)
-    known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
+    kept = folder.add(shard)  # mapped from the disk: memory does not grow with the pictures
+    known.add(kept.columns, kept.skipped, json.loads(kept.made_by))
     seconds.write += time.perf_counter() - started
 
 

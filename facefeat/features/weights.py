@@ -89,7 +89,7 @@ def _read(path: Path, shapes: Shapes) -> Tensors:
         start = file.read(8)
     try:
         if start.startswith(b"PK"):
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name].astype(np.float32) for name in shapes if name in arrays}
         if start == b"\x89HDF\r\n\x1a\n":
             return _read_hdf5(path, shapes)

@@ -119,7 +119,7 @@ def evaluation(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def prediction(photos: list[Photo]) -> dict[str, Any]:
+def prediction(photos: list[Photo], ran_on: str) -> dict[str, Any]:
     """Describe photographs and who is in them; schema ``facefeat/predict/1``."""
     return {
         "schema": "facefeat/predict/1",
@@ -138,6 +138,7 @@ def prediction(photos: list[Photo]) -> dict[str, Any]:
             }
             for photo in photos
         ],
+        "ran_on": ran_on,
     }
 
 

@@ -36,6 +36,8 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
     ]
     if made.whole:
         rows.append(("no face", f"in {made.whole:,}; there the whole picture was taken"))
+        if verbose:
+            rows += [("", file.paths[i]) for i in (~file.found).nonzero()[0]]
     if file.skipped:
         rows += _skipped(file, verbose)
     if made.dataset.empty:
@@ -194,7 +196,7 @@ def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
     return Padding(table, (0, 0, 0, 1))
 
 
-def prediction(photos: list[Photo]) -> RenderableType:
+def prediction(photos: list[Photo], ran_on: str) -> RenderableType:
     """Lay out who is in each photograph, and why."""
     parts: list[RenderableType] = []
     for photo in photos:
@@ -206,6 +208,7 @@ def prediction(photos: list[Photo]) -> RenderableType:
         for face, naming in photo.faces:
             parts.append(_name_line(naming, ", ".join(f"{side:.0f}" for side in face.box)))
             parts.append(Text(words.printable(f"      {_why(naming)}"), style="dim"))
+    parts.append(Text(f"made by {ran_on}", style="dim"))
     return Padding(Group(*parts), (0, 0, 0, 1))
 
 

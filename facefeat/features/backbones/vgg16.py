@@ -111,7 +111,7 @@ def build(recipe: Recipe, tensors: Tensors) -> Any:
     keras = import_keras()
     layers = keras.layers
     inputs = keras.Input((recipe.input_size, recipe.input_size, 3), name="rgb")
-    x = layers.Lambda(_bgr_about_zero, dtype="float32", name="preprocess")(inputs)
+    x = keras.ops.flip(inputs, axis=-1) - np.array(BGR_MEAN, np.float32)
     outputs = []
     for block, (n, filters) in enumerate(BLOCKS, 1):
         for i in range(1, n + 1):
@@ -126,10 +126,6 @@ def build(recipe: Recipe, tensors: Tensors) -> Any:
         if f"{layer.name}/kernel" in tensors:
             layer.set_weights([tensors[f"{layer.name}/kernel"], tensors[f"{layer.name}/bias"]])
     return model
-
-
-def _bgr_about_zero(rgb: Any) -> Any:
-    return rgb[..., ::-1] - np.array(BGR_MEAN, np.float32)
 
 
 def _carried() -> Tensors:

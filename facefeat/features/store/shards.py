@@ -54,7 +54,7 @@ class WorkFolder:
 
     @contextmanager
     def held(self, *, anew: bool = False) -> Iterator[None]:
-        """Create the folder and hold its lock.
+        """Create the folder and hold its lock; without shards in it, it goes again at the end.
 
         Parameters
         ----------
@@ -71,15 +71,21 @@ class WorkFolder:
         """
         with locked(self.path / "lock"):
             if anew:
-                self._discard()
-            self._claim()
-            yield
+                self.clear()
+            try:
+                self._claim()
+                yield
+            finally:
+                if not any(self.path.glob("shard-*")):
+                    self._remove()
 
-    def add(self, shard: Shard) -> None:
-        """Write a shard; its name is a function of what it holds."""
+    def add(self, shard: Shard) -> Shard:
+        """Write a shard, and return it as it lies on the disk; its name is a function of what it holds."""
         digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
         name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-        durable.write(self.path / f"shard-{name}.h5", _image(shard, self.recipe))
+        path = self.path / f"shard-{name}.h5"
+        durable.write(path, _image(shard, self.recipe))
+        return _read(path, self.recipe)
 
     def shards(self) -> Iterator[Shard]:
         """Read all shards, in the order of their names; a damaged one is set aside and left out."""
@@ -90,17 +96,18 @@ class WorkFolder:
                 with durable.storage_errors(path):
                     path.replace(path.with_suffix(".bad"))
 
-    def remove(self) -> None:
-        """Delete the folder once its shards are published; the lock goes last."""
+    def clear(self) -> None:
+        """Delete the shards, once they are published or not wanted."""
         with durable.storage_errors(self.path):
+            for path in self.path.glob("shard-*"):
+                path.unlink(missing_ok=True)
+
+    def _remove(self) -> None:
+        """Delete the folder; the lock goes last."""
+        with suppress(OSError):  # the next run may already be in it, or the disk may be read-only
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == "lock"):
                 path.unlink(missing_ok=True)
-            with suppress(OSError):  # the next run may already be in it
-                self.path.rmdir()
-
-    def _discard(self) -> None:
-        for path in self.path.glob("shard-*"):
-            path.unlink(missing_ok=True)
+            self.path.rmdir()
 
     def _claim(self) -> None:
         """Clear what a dead run left half written; refuse shards of another recipe."""

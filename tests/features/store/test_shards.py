@@ -64,7 +64,7 @@ def test_a_damaged_shard_is_set_aside(folder: WorkFolder) -> None:
 def test_the_folder_is_gone_once_its_work_is_done(folder: WorkFolder, tmp_path: Path) -> None:
     with folder.held():
         folder.add(shard(5, RECIPE))
-        folder.remove()
+        folder.clear()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,7 +97,7 @@ def test_what_a_dead_run_left_half_written_is_cleared(folder: WorkFolder, tmp_pa
     (tmp_path / ".features.h5.99999999.tmp").write_bytes(b"half")
     (tmp_path / ".others.h5.99999999.tmp").write_bytes(b"not ours")
     with folder.held():
-        folder.remove()
+        folder.clear()
     assert [path.name for path in tmp_path.iterdir()] == [".others.h5.99999999.tmp"]
 
 
@@ -113,7 +113,7 @@ def test_a_run_that_starts_while_another_ends_does_not_spoil_its_end(
 
     monkeypatch.setattr(Path, "unlink", unlink)
     with folder.held():
-        folder.remove()
+        folder.clear()
     assert [path.name for path in folder.path.iterdir()] == ["lock"]
 
 
