@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.learn.fit import fit
 from tests.making import run_python, write_people
 
 PACKAGE = Path(__file__).parents[1] / "facefeat"
@@ -124,31 +127,30 @@ def test_listing_plugins_imports_none_of_them() -> None:
     assert run_python(code).strip() == "[]"
 
 
-def extract_and_predict(folder: Path, engine: str, faces: str) -> str:
-    """Run extract, fit and predict in a fresh interpreter each; return what the last two had loaded."""
-    data, features, model = folder / "people", folder / f"{faces}.h5", folder / "model.facefeat"
-    common = ["--engine", engine, "-q"]
-    look = LOADED.format(names=("keras", "tensorflow"))
-    extract = ["extract", str(data), "-o", str(features), "--faces", faces, "--overwrite", *common]
-    predict = ["predict", str(model), str(next(data.rglob("*.png"))), *common]
-    fit = ["fit", str(features), "-o", str(model), "--head", "lda", "-q", "--workers", "1"]
-    run = "from facefeat.cli.app import app; app({words!r}, standalone_mode=False); "
-    run_python(run.format(words=extract))  # warms the cache
-    features.unlink()
-    first = run_python(run.format(words=extract) + look).splitlines()[-1]
-    run_python(run.format(words=fit))
-    return first + run_python(run.format(words=predict) + look).splitlines()[-1]
+LOOK = LOADED.format(names=("keras", "tensorflow"))
+
+
+def in_a_fresh_interpreter(words: list[object], engine: str = "openvino") -> str:
+    """Run a command in a new process; return which of Keras and TensorFlow it had loaded at its end."""
+    arguments = [*map(str, words), "--engine", engine, "-q"]
+    return run_python(
+        f"from facefeat.cli.app import app; app({arguments!r}, standalone_mode=False); {LOOK}"
+    ).splitlines()[-1]
 
 
 @pytest.mark.parametrize("faces", ["none", "auto"])
 def test_openvino_with_a_warm_cache_never_loads_tensorflow(tmp_path: Path, cache: Path, faces: str) -> None:
-    write_people(tmp_path / "people")
-    assert extract_and_predict(tmp_path, "openvino", faces) == "[][]"
+    data, model = write_people(tmp_path / "people"), tmp_path / "model.facefeat"
+    warm = extract(data, tmp_path / "warm.h5", plan(faces_mode=faces)).file
+    fit(warm, model, head="lda")
+    assert in_a_fresh_interpreter(["extract", data, "-o", tmp_path / "f.h5", "--faces", faces]) == "[]"
+    assert in_a_fresh_interpreter(["predict", model, next(data.rglob("*.png"))]) == "[]"
 
 
 def test_the_proof_above_can_fail(tmp_path: Path, cache: Path) -> None:
-    write_people(tmp_path / "people")
-    assert extract_and_predict(tmp_path, "keras", "none") == "['keras', 'tensorflow']" * 2
+    data = write_people(tmp_path / "people")
+    words: list[object] = ["extract", data, "-o", tmp_path / "f.h5", "--faces", "none"]
+    assert in_a_fresh_interpreter(words, "keras") == "['keras', 'tensorflow']"
 
 
 def test_the_module_runs_as_a_program() -> None:

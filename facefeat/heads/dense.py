@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import scaled
 
@@ -125,10 +126,7 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        rows, names = validate_data(self, X, y, dtype=np.float32)
-        self.classes_, index = np.unique(names, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("At least two classes are needed; there is 1 class.")
+        rows, index = training_rows(self, X, y, np.float32)
         train, held_out = self._set_aside(index)
         with _seeded(self.random_state) as keras:
             model = self._compiled(keras, rows.shape[1])

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from facefeat.heads._covariance import WithinWhitening, class_means
+from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import scaled
 
@@ -75,10 +76,7 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        rows, names = validate_data(self, X, y, dtype=np.float64)
-        self.classes_, index = np.unique(names, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("At least two classes are needed; there is 1 class.")
+        rows, index = training_rows(self, X, y, np.float64)
         means = class_means(rows, index, len(self.classes_))
         whitening = WithinWhitening.of(rows - means[index], self.shrinkage)
         self.shrinkage_ = whitening.shrinkage
