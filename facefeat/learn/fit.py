@@ -99,7 +99,7 @@ def fit(
     params = dict(params or {})
     _check(file, head, layer, params, search, fpir)
     tell = progress or (lambda what, done, total: None)
-    head, layer, how = _chosen(file, head, layer, random_state, workers, tell)
+    head, layer, how, scores = _chosen(file, head, layer, random_state, workers, tell)
     X, y = np.asarray(file.vectors(layer)), file.person
     groups = groups_of(file)
     if search:
@@ -116,7 +116,7 @@ def fit(
         layer=layer,
         people=file.people,
         threshold=threshold,
-        scores={},
+        scores=scores,
         versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
         estimator=estimator,
         unknown=fit_score(X, y),
@@ -142,13 +142,13 @@ def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], 
 
 def _chosen(
     file: FeatureFile, head: str, layer: str, random_state: int, workers: int, tell: Progress
-) -> tuple[str, str, str]:
-    """Choose what was left to be chosen; say how."""
+) -> tuple[str, str, str, dict[str, Any]]:
+    """Choose what was left to be chosen; say how, and what is known of its accuracy."""
     if head != "auto":
         if layer == "auto":
             preferred = backbones.get(file.recipe.backbone).HEAD_LAYER
             layer = preferred if preferred in file.layers else file.layers[-1]
-        return head, layer, ""
+        return head, layer, "", {}
     layers = None if layer == "auto" else [layer]
     found = compare(
         file,
@@ -174,9 +174,13 @@ def _chosen(
     )
     how = (
         f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
-        f"twice, on the same pictures ({best.accuracy.mean:.1%} right)."
+        f"twice, on the same pictures ({100 * best.accuracy.mean:.1f} % right)."
     )
-    return best.head, best.layer, how
+    scores = {
+        "protocol": f"{found.folds.n_folds} folds, {found.folds.repeats} times",
+        "accuracy": asdict(best.accuracy),
+    }
+    return best.head, best.layer, how, scores
 
 
 def _searched(
