@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -282,11 +283,13 @@ def _weights(name: str) -> list[NDArray[np.float32]]:
     if spec is None or spec.origin is None:
         raise MissingExtra("faces", "Finding faces (--faces auto)")
     path = Path(spec.origin).parent / "assets" / "weights" / f"{name}.lz4"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS[name]:
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != WEIGHTS[name]:
         raise DamagedFile(f"{path} is not the file of mtcnn 1.0.0; reinstall it with: pip install mtcnn==1.0.0")
     import joblib
+    import lz4.frame
 
-    loaded: list[NDArray[np.float32]] = joblib.load(path)
+    loaded: list[NDArray[np.float32]] = joblib.load(BytesIO(lz4.frame.decompress(data)))
     return loaded
 
 

@@ -109,10 +109,14 @@ class KerasEngine:
 def first_gpu() -> str | None:
     """Name the first GPU that Keras sees; ``None`` where there is none."""
     keras = import_keras()
+    if keras.config.backend() == "torch":  # Keras lists no devices for it
+        import torch
+
+        return f"{torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else None
     with silent_stderr():
         try:
             found = keras.distribution.list_devices("gpu")
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError, AttributeError):
             return None
     return str(found[0]) if found else None
 

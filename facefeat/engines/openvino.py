@@ -142,9 +142,23 @@ def _export(network: Network, folder: Path) -> None:
     from facefeat.engines.keras import silent_stderr
 
     with silent_stderr():
-        network.build().export(str(folder / "model.xml"), format="openvino", verbose=False)
+        model = network.build()
+        _mend_openvino()
+        model.export(str(folder / "model.xml"), format="openvino", verbose=False)
     digests = {name: _sha256(folder / name) for name in _FILES}
     (folder / "sha256.json").write_text(json.dumps(digests))
+
+
+def _mend_openvino() -> None:
+    """Replace a function of OpenVINO 2026.4's that fails on Python 3.13.
+
+    It imports and forgets a name by two calls of ``exec``, which no longer share their locals (PEP 667).
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if sys.version_info >= (3, 13) and tensorflow is not None:
+        from openvino.frontend.tensorflow import utils
+
+        utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow.__version__}
 
 
 def _take_place(beside: Path, folder: Path) -> None:
