@@ -100,10 +100,11 @@ def read(path: str | Path) -> bytes:
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except ValueError as error:
+        raise PictureRefused("unreadable", "The file cannot be opened: its name holds a null byte.") from error
+    except OSError as error:
         code = "not_a_file" if isinstance(error, FileNotFoundError) and os.path.islink(path) else "unreadable"
-        raise PictureRefused(code, f"The file cannot be opened: {reason}.") from error
+        raise PictureRefused(code, f"The file cannot be opened: {error.strerror}.") from error
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)

@@ -17,6 +17,9 @@ from facefeat.engines.choose import choose
 from facefeat.errors import DamagedFile, MissingExtra
 from tests.making import encoded, exif_of, random_pixels, turned
 
+# The reference leaves its own weights' files open, which newer Pythons tell.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 STEP = FaceStep(detector="mtcnn")
 BOX = NDArray[np.floating]
 

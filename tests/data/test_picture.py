@@ -45,7 +45,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     assert refusal(tmp_path / "lost") == ("not_a_file", "The file cannot be opened: No such file or directory.")
     assert refusal(tmp_path / "none") == ("unreadable", "The file cannot be opened: No such file or directory.")
     assert refusal(tmp_path / "loop")[0] == "unreadable"
-    assert refusal("a\0b") == ("unreadable", "The file cannot be opened: embedded null byte.")
+    assert refusal("a\0b") == ("unreadable", "The file cannot be opened: its name holds a null byte.")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to the superuser")
