@@ -139,7 +139,7 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
         def tell(what: str, done: int, total: int) -> None:
             if total:
-                if done == 0 or bars.tasks[0].total != total:
+                if done < bars.tasks[0].completed or bars.tasks[0].total != total:
                     bars.reset(task, total=total)  # another stretch of work has its own time left
                 bars.update(task, description=what, completed=done, visible=True)
             else:

@@ -250,3 +250,31 @@ def test_names_that_would_steer_a_terminal_are_made_harmless(tmp_path: Path) -> 
     found = run("extract", data, "-o", tmp_path / "f.h5", *THUMB)
     listed = run("info", tmp_path / "f.h5", "-v")
     assert found.exit_code == 0 and "\x1b" not in found.stdout + listed.stdout and "a\ufffd[31mda" in listed.stdout
+
+
+def test_progress_shows_the_time_left_of_each_stretch_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    from io import StringIO
+
+    from facefeat.cli import frame
+
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with frame.progress(quiet=False) as tell:
+        tell("reading", 4, 4)
+        tell("faces and vectors", 1, 4)  # as many again: another stretch, not one that has ended
+        shown = frame_text(screen)
+    assert "faces and vectors" in shown and "1/4" in shown and "-:--:--" in shown.rpartition("1/4")[2]
+
+
+def frame_text(screen: Any) -> str:
+    """Return what is on a terminal after the next refresh."""
+    import re
+    import time
+
+    time.sleep(0.3)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
