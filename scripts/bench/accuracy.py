@@ -37,12 +37,13 @@ def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
                 "5 train, 5 test": with_interval(five, 200),
                 "2 train, 8 test": with_interval(two, 320),
             }
-    yield from _strangers(table, y)
+    yield from _strangers("box", table, y)
+    yield from _strangers("arcface", vectors(orl, engine, template="arcface", margin=0.0), y)
     if squad:
         yield from _squad(squad, engine)
 
 
-def _strangers(table: dict[str, Any], y: Any) -> Iterator[dict[str, Any]]:
+def _strangers(template: str, table: dict[str, Any], y: Any) -> Iterator[dict[str, Any]]:
     """20 known people, 5 pictures each; 20 strangers whom neither the score nor the threshold ever saw."""
     from sklearn.metrics import roc_auc_score
 
@@ -72,7 +73,7 @@ def _strangers(table: dict[str, Any], y: Any) -> Iterator[dict[str, Any]]:
             )
         auroc, fnir, reached_fnir, reached_fpir = np.mean(figures, axis=0)
         yield {
-            "ORL, strangers": f"20 known, 20 strangers, {REPEATS} draws",
+            "ORL, strangers; template": template,
             "layer": layer,
             "AUROC": f"{auroc:.4f}",
             "FNIR at FPIR 1 %": float(fnir),
