@@ -16,6 +16,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from facefeat.data.folder import printable
 from facefeat.errors import FacefeatError
 
 P = ParamSpec("P")
@@ -89,8 +90,6 @@ def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str
         text = json.dumps(document(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     else:
         text = _on_paper(result(), path)
-    with durable.storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     durable.write(path, text.encode())
 
 
@@ -186,8 +185,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _say(text: str) -> None:
     """Write a line on stderr, with control characters made harmless."""
-    safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    _put(sys.stderr, safe + "\n")
+    _put(sys.stderr, printable(text) + "\n")
 
 
 def _out(text: str) -> None:

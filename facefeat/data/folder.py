@@ -140,6 +140,17 @@ def unescaped(text: str) -> str:
     return re.sub(r"%([0-9A-Fa-f]{2})", one, text)
 
 
+def printable(text: str) -> str:
+    r"""Replace control characters, so that a name on disk cannot steer a terminal.
+
+    Examples
+    --------
+    >>> printable("Ann\x1b[31m\n")
+    'Ann�[31m�'
+    """
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def _top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
     """Return the names of the subfolders, of the pictures beside them, and of folders that are links."""
     try:

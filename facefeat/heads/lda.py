@@ -15,7 +15,7 @@ from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import scaled
 
-SUMMARY = "linear discriminant analysis, shrunk covariance (the strongest on few pictures)"
+SUMMARY = "linear discriminant analysis, shrunk covariance"
 RANK = 10
 GRID: dict[str, list[Any]] = {"shrinkage": ["auto", 0.1, 0.5]}
 TRUSTED = (*_SCALING, "facefeat.heads.lda.ShrunkLDA")

@@ -15,7 +15,7 @@ from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import scaled
 
-SUMMARY = "nearest class mean, cosine (a person is added without refitting the others)"
+SUMMARY = "nearest class mean, cosine in a whitened space"
 RANK = 20
 GRID: dict[str, list[Any]] = {"whiten": [True, False]}
 TRUSTED = (*_SCALING, *_COVARIANCE, "facefeat.heads.prototype.PrototypeClassifier")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facefeat import plugins
 from facefeat.errors import InputError
 from facefeat.features import backbone as backbones
+from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
@@ -22,10 +23,8 @@ from facefeat.learn.splits import Folds, folds, groups_of
 BASELINES = ("pixel PCA", "majority")
 PCA_COMPONENTS = 100
 
-Progress = Callable[[str, int, int], None]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two rows are never the same one by their figures
 class Row:
     """One head on one layer.
 

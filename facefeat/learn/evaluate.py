@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import unicodedata
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from facefeat.errors import InputError
 from facefeat.features.encode import plan_of
-from facefeat.features.extract import extract
+from facefeat.features.extract import Progress, extract
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.metrics import Share, wilson
 from facefeat.learn.predict import Naming, namings
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -173,13 +171,15 @@ def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
     failures = _failures(file, bundle)
     n = int(known.sum()) + len(failures)
     fresh = known & ~leaked
+    per_person = _per_person(bundle, truth, right, accepted, failures)
+    present = {person.name for person in per_person}
     return Evaluation(
         images=n,
         accuracy=wilson(float(right.sum()) / n, n),
         top5=_top5(bundle, named, truth, n),
         rejected=int(np.sum(known & ~accepted)),
         accepted_right=wilson(float(np.sum(right & accepted)) / n, n),
-        per_person=_per_person(bundle, truth, right, accepted, failures),
+        per_person=per_person,
         confusion=_confusion(bundle, truth, best),
         mistakes=tuple(
             Mistake(file.paths[i], bundle.people[truth[i]], named[i]) for i in np.flatnonzero(known & ~right)
@@ -188,7 +188,7 @@ def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
         strangers=int(np.sum(~known)),
         strangers_named=int(np.sum(~known & accepted)),
         stranger_people=tuple(file.people[i] for i in np.unique(file.person[~known])),
-        missing_people=tuple(p for i, p in enumerate(bundle.people) if i not in set(truth.tolist())),
+        missing_people=tuple(name for name in bundle.people if name not in present),
         leaks=int(leaked.sum()),
         accuracy_without_leaks=wilson(
             float(np.sum(right & fresh)) / max(n - int(leaked.sum()), 1), n - int(leaked.sum())
@@ -199,8 +199,17 @@ def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
 
 def _matched(theirs: tuple[str, ...], ours: tuple[str, ...]) -> NDArray[np.int64]:
     """Return for each of their people the index of ours of the same name; -1 where there is none."""
-    index = {unicodedata.normalize("NFC", name): i for i, name in enumerate(ours)}
-    return np.array([index.get(unicodedata.normalize("NFC", name), -1) for name in theirs], np.int64)
+    index = {_composed(name): i for i, name in enumerate(ours)}
+    return np.array([index.get(_composed(name), -1) for name in theirs], np.int64)
+
+
+def _composed(name: str) -> str:
+    """Write a name in the one form in which accents belong to their letters (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _owner(failure: Skipped) -> str:
+    return _composed(failure.path.partition("/")[0])
 
 
 def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
@@ -210,8 +219,8 @@ def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
 
 def _failures(file: FeatureFile, bundle: Bundle) -> tuple[Skipped, ...]:
     """Return the unreadable pictures of people the model knows."""
-    known = {unicodedata.normalize("NFC", name) for name in bundle.people}
-    return tuple(one for one in file.skipped if unicodedata.normalize("NFC", one.path.partition("/")[0]) in known)
+    known = {_composed(name) for name in bundle.people}
+    return tuple(one for one in file.skipped if _owner(one) in known)
 
 
 def _top5(bundle: Bundle, named: list[Naming], truth: NDArray[np.int64], n: int) -> float | None:
@@ -231,12 +240,13 @@ def _per_person(
     accepted: NDArray[np.bool_],
     failures: tuple[Skipped, ...],
 ) -> tuple[Person, ...]:
-    failed = [one.path.partition("/")[0] for one in failures]
+    failed = Counter(_owner(one) for one in failures)
     rows = []
-    for index in np.unique(truth[truth >= 0]):
-        name, mine = bundle.people[index], truth == index
-        n = int(mine.sum()) + failed.count(name)
-        rows.append(Person(name, n, int(np.sum(right & mine)), int(np.sum(mine & ~accepted))))
+    for index, name in enumerate(bundle.people):
+        mine = truth == index
+        n = int(mine.sum()) + failed[_composed(name)]
+        if n:
+            rows.append(Person(name, n, int(np.sum(right & mine)), int(np.sum(mine & ~accepted))))
     return tuple(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facefeat import plugins
 from facefeat.errors import InputError, UsageError
 from facefeat.features import backbone as backbones
+from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
@@ -24,8 +25,6 @@ from facefeat.learn.splits import folds, groups_of
 from facefeat.learn.unknown import choose_threshold, fit_score
 
 SEARCH_FOLDS = 5
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -161,17 +160,7 @@ def _chosen(
         baselines=False,
         progress=tell,
     )
-    usual = backbones.get(file.recipe.backbone).HEAD_LAYER
-    best = min(
-        found.rows,
-        key=lambda row: (
-            -row.accuracy.mean,
-            -row.balanced_accuracy,
-            row.layer != usual,
-            heads.rank(row.head),
-            row.head,
-        ),
-    )
+    best = found.best
     how = (
         f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
         f"twice, on the same pictures ({100 * best.accuracy.mean:.1f} % right)."

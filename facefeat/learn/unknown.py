@@ -113,6 +113,8 @@ def choose_threshold(
             fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are"
         )
     strangers, known, right = _scores(X, y, groups, people, random_state)
+    if not len(strangers):
+        return _not_measurable(fpir, "too few pictures to leave people out")
     value = float(np.nextafter(np.quantile(strangers, 1 - fpir, method="higher"), 2.0))
     n = len(strangers)
     how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} % at most"
@@ -137,7 +139,7 @@ def _scores(
     n_parts = min(PEOPLE_FOLDS, len(people))
     order = np.random.default_rng(random_state).permutation(len(people))
     pictures = folds(y, groups, people, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
-    strangers, known, right = [], [], []
+    strangers, known, right = [np.empty(0)], [np.empty(0)], [np.empty(0, bool)]
     for part in range(n_parts):
         outside = np.isin(y, order[part::n_parts])
         train, test = pictures[part % len(pictures)]
@@ -150,6 +152,4 @@ def _scores(
             cosines = similarities(score, X[test])
             known.append(cosines.max(axis=1))
             right.append(score.classes_[cosines.argmax(axis=1)] == y[test])
-    if not known:
-        return np.concatenate(strangers), np.empty(0), np.empty(0, bool)
     return np.concatenate(strangers), np.concatenate(known), np.concatenate(right)

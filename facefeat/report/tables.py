@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from facefeat.data.folder import escaped
+from facefeat.data.folder import escaped, printable
 from facefeat.features.extract import Extraction
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.compare import Comparison, Row
@@ -166,9 +166,7 @@ def _people(found: Evaluation, verbose: bool) -> RenderableType:
         table.add_column(name, justify="right")
     for person in shown:
         share = words.percent(person.right / person.images)
-        table.add_row(
-            Text(words.printable(person.name)), f"{person.images}", f"{person.right}", share, f"{person.rejected}"
-        )
+        table.add_row(Text(printable(person.name)), f"{person.images}", f"{person.right}", share, f"{person.rejected}")
     left = len(worst) - len(shown)
     rest = [Text(f"{words.counted(left, 'other person', 'other people')}: -v lists them.", style="dim")] if left else []
     if not shown:
@@ -186,9 +184,9 @@ def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
     for one in shown:
         sure = "" if one.naming.name else " (unknown)"
         table.add_row(
-            Text(words.printable(one.path)),
-            Text(words.printable(one.truth)),
-            Text(words.printable(one.naming.best) + sure),
+            Text(printable(one.path)),
+            Text(printable(one.truth)),
+            Text(printable(one.naming.best) + sure),
             f"{one.naming.score:.3f}",
         )
     if len(shown) < len(found.mistakes):
@@ -200,14 +198,14 @@ def prediction(photos: list[Photo], ran_on: str) -> RenderableType:
     """Lay out who is in each photograph, and why."""
     parts: list[RenderableType] = []
     for photo in photos:
-        parts.append(Text(words.printable(escaped(photo.path)), style="bold", overflow="fold"))
+        parts.append(Text(printable(escaped(photo.path)), style="bold", overflow="fold"))
         if photo.error:
             parts.append(Text(f"  not read ({photo.error.code}): {photo.error.message}", style="yellow"))
         if photo.faces and not photo.faces[0][0].found:
             parts.append(Text("  no face was looked for or found; this is the whole picture", style="yellow"))
         for face, naming in photo.faces:
             parts.append(_name_line(naming, ", ".join(f"{side:.0f}" for side in face.box)))
-            parts.append(Text(words.printable(f"      {_why(naming)}"), style="dim"))
+            parts.append(Text(printable(f"      {_why(naming)}"), style="dim"))
     parts.append(Text(f"made by {ran_on}", style="dim"))
     return Padding(Group(*parts), (0, 0, 0, 1))
 
@@ -215,7 +213,7 @@ def prediction(photos: list[Photo], ran_on: str) -> RenderableType:
 def _name_line(naming: Naming, where: str) -> Text:
     text = Text("  ")
     if naming.name:
-        text.append(words.printable(naming.name), style="bold green")
+        text.append(printable(naming.name), style="bold green")
     else:
         text.append("unknown", style="bold yellow")
     threshold = f"threshold {naming.threshold:.3f}" if naming.threshold > -1 else "no threshold"
@@ -242,7 +240,7 @@ def _facts(rows: list[tuple[str, str]]) -> RenderableType:
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(name, Text("\n".join(words.printable(line) for line in text.split("\n"))))
+        table.add_row(name, Text("\n".join(printable(line) for line in text.split("\n"))))
     return Padding(table, (0, 0, 0, 1))
 
 

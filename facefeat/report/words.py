@@ -11,17 +11,6 @@ from facefeat.learn.metrics import Share
 from facefeat.learn.unknown import Threshold
 
 
-def printable(text: str) -> str:
-    r"""Replace control characters, so that a name on disk cannot steer a terminal.
-
-    Examples
-    --------
-    >>> printable("Ann\x1b[31m\n")
-    'Ann�[31m�'
-    """
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def percent(share: float) -> str:
     """Write a share as a percentage with one digit behind the point.
 

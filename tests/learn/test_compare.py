@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_workers_change_nothing(file: FeatureFile) -> None:
     one, two = (compare(file, heads_wanted=["svm", "logreg"], n_folds=3, workers=n) for n in (1, 2))
     assert [(row.head, row.layer) for row in one.rows] == [(row.head, row.layer) for row in two.rows]
     assert all(np.array_equal(a.named, b.named) for a, b in zip(one.rows, two.rows, strict=True))
+
+
+def test_a_file_that_is_replaced_meanwhile_changes_nothing(thumb_file: Path, tmp_path: Path) -> None:
+    data = write_people(tmp_path / "people", {"ada": 9, "bob": 9, "zoe": 9})
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    before = compare(file, heads_wanted=["lda"], n_folds=3, workers=2)
+    shutil.copyfile(thumb_file, tmp_path / "other.h5")
+    (tmp_path / "other.h5").replace(file.path)  # as another run of extract would
+    after = compare(file, heads_wanted=["lda"], n_folds=3, workers=2)
+    assert np.array_equal(before.best.named, after.best.named)
 
 
 def test_shuffled_labels_are_chance(file: FeatureFile) -> None:

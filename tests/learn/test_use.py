@@ -137,6 +137,15 @@ def test_a_picture_that_cannot_be_read_is_not_right(bundle: Bundle, tmp_path: Pa
     assert [(one.path, one.code) for one in found.failures] == [("ada/broken.jpg", "not_a_picture")]
 
 
+def test_somebody_whose_pictures_all_fail_is_there_and_never_right(bundle: Bundle, tmp_path: Path) -> None:
+    data = others(tmp_path / "other", {"ada": 3})
+    (data / "bob").mkdir()
+    (data / "bob" / "broken.jpg").write_text("no picture")
+    found = scored(bundle, data)
+    assert [(one.name, one.images, one.right) for one in found.per_person] == [("ada", 3, 3), ("bob", 1, 0)]
+    assert (found.images, found.accuracy.mean, found.missing_people) == (4, 0.75, ("cleo", "dan"))
+
+
 def test_mistakes_and_confusion_agree(bundle: Bundle, tmp_path: Path) -> None:
     data = others(tmp_path / "other", {"ada": 4, "bob": 4})
     (data / "ada").rename(data / "x")

@@ -34,7 +34,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a whole file beside its place, sync it, and rename it.
+    """Write a whole file beside its place, sync it, and rename it; its folder is made where it is missing.
 
     Parameters
     ----------
@@ -46,8 +46,10 @@ def write(path: Path, data: bytes) -> None:
     StorageError
         No space, read-only, or another failure; what was there before is untouched.
     """
-    with storage_errors(path), beside(path) as (handle, _):
-        write_all(handle, data)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside(path) as (handle, _):
+            write_all(handle, data)
 
 
 @contextmanager

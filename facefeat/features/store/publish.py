@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +83,16 @@ def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
         "made_by": canonical_json(dict(contents.made_by)),
     }
     with durable.storage_errors(path), durable.beside(path) as (handle, temporary):
-        datasets = _reserve(handle, temporary, shapes, attrs)
+        datasets = _reserve(handle, shapes, attrs)
         for name, column in small.items():
             _put(handle, datasets[name][0], column)
         for name in gathered:
             _gather(handle, datasets[name][0], contents, name)
-        os.fsync(handle)
         _put(handle, 0, np.frombuffer(sealed.header(sealed.digest_of(handle)), np.uint8))
-        if len(read(temporary)) != len(contents.paths):
+        written = read(temporary)  # every byte is compared with the checksum
+        if len(written) != len(contents.paths):
             raise StorageError(f"{path} could not be written: what was read back is not what was written.")
-    return read(path)
+    return replace(written, path=path)
 
 
 def _small_columns(contents: Contents) -> Columns:
@@ -105,7 +105,7 @@ def _small_columns(contents: Contents) -> Columns:
 
 
 def _reserve(
-    handle: int, temporary: Path, shapes: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
+    handle: int, shapes: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
 ) -> dict[str, tuple[int | None, Any, tuple[int, ...]]]:
     """Write the structure through memory, then make the disk promise the space for the rows."""
     empty = layout.skeleton(shapes, attrs)

@@ -7,6 +7,7 @@ a line with the format and a line with the SHA-256 of all bytes that follow.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import re
 from pathlib import Path
@@ -65,7 +66,9 @@ def checked_map(path: Path) -> NDArray[np.uint8]:
         expected = _expected(file.read(BLOCK), path)
         if digest_of(file.fileno()) != expected:
             raise DamagedFile(f"{path} is damaged: its bytes do not match their checksum.")
-    return np.memmap(path, np.uint8, mode="r")
+        # Not np.memmap: whoever hands that to another process hands over the name, and by then another
+        # file may have it. This stays the file that was checked.
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def _expected(start: bytes, path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,15 +152,10 @@ def _image(shard: Shard, recipe: Recipe) -> bytes:
 
 
 def _read(path: Path, recipe: Recipe) -> Shard:
-    raw = np.asarray(sealed.checked_map(path))
+    raw = sealed.checked_map(path)
     datasets, attrs = layout.places(path)
     if attrs.get("recipe_sha256") != recipe.sha256:
         raise RecipeMismatch(f"{path} is of another recipe.")
     columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
     kept = {name: column for name, column in columns.items() if not name.startswith("skipped/")}
     return Shard(kept, layout.skipped_of(columns), attrs["made_by"])
-
-
-def concatenated(shards: Sequence[Columns]) -> Columns:
-    """Join the columns of several pieces."""
-    return {name: np.concatenate([piece[name] for piece in shards]) for name in shards[0]}
