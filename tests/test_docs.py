@@ -13,7 +13,7 @@ import skops.io
 from typer.testing import CliRunner
 
 from facefeat.cli.app import app
-from facefeat.data import picture
+from facefeat.data import picture, pixels
 from facefeat.features.store import columns
 from facefeat.learn import bundle
 from tests.heads.test_contract import toy
@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_security_page_knows_every_refusal() -> None:
     text = (ROOT / "docs/security.md").read_text()
     assert [code for code in picture.CODES if f"`{code}`" not in text] == []
-    assert [kind for kind in picture.FORMATS if kind not in text.upper()] == []
+    assert [kind for kind in pixels.FORMATS if kind not in text.upper()] == []
 
 
 def test_the_format_page_knows_every_column_and_member() -> None:

@@ -10,19 +10,13 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data import isolated
 from facefeat.errors import PictureRefused
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 
 CODES = {
     "unreadable": "the file cannot be opened or read",
@@ -35,13 +29,14 @@ CODES = {
     "damaged": "a picture that is cut off or cannot be decoded",
     "too_many_pixels": "more than MAX_PIXELS",
     "too_small": "a side under MIN_SIDE pixels",
+    "timeout": "a picture whose decoding does not end in time",
+    "crashed": "a picture that the decoder dies of",
 }
 
-MAX_BYTES = 128 * 1024**2
-MAX_PIXELS = 80_000_000  # below the 89 million at which Pillow itself warns of a decompression bomb
-MIN_SIDE = 16
+# Refusals that are about the bytes alone, and so are the same next time.
+OF_THE_BYTES = frozenset({"not_a_picture", "damaged", "too_many_pixels", "too_small", "timeout", "crashed"})
 
-_EXIF_ORIENTATION = 0x0112
+MAX_BYTES = 128 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ def read(path: str | Path) -> bytes:
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Turn the bytes of a picture into upright RGB pixels.
+    """Turn the bytes of a picture into upright RGB pixels, in a process that may hang or die of them.
 
     EXIF orientation is applied, 16-bit and floating-point pictures are scaled to 8 bits, transparency
     is laid over white, and of an animation the first frame is taken.
@@ -142,97 +137,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Raises
     ------
     PictureRefused
-        ``not_a_picture``, ``damaged``, ``too_many_pixels`` or ``too_small``.
+        With one of ``OF_THE_BYTES``.
+    StorageError
+        If the process that decodes cannot be started.
     """
-    image = _open(data)
-    _check_size(*image.size)
-    try:
-        image.load()
-        upright = _transposed(image)
-        return np.asarray(_to_rgb(upright))
-    except MemoryError as error:
-        raise PictureRefused("too_many_pixels", "Not enough memory to decode the picture.") from error
-    except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise PictureRefused("damaged", f"The picture cannot be decoded: {_one_line(error)}.") from error
-
-
-def _open(data: bytes) -> Image.Image:
-    pillow = _pillow()
-    try:
-        image: Image.Image = pillow.open(BytesIO(data), formats=[name for name in FORMATS if name in pillow.OPEN])
-    except pillow.DecompressionBombError as error:
-        raise PictureRefused("too_many_pixels", f"More than {MAX_PIXELS:,} pixels.") from error
-    except pillow.UnidentifiedImageError:
-        kinds = ", ".join(FORMATS)
-        raise PictureRefused("not_a_picture", f"Not a picture of an accepted format ({kinds}).") from None
-    except Exception as error:
-        raise PictureRefused("damaged", f"The picture cannot be opened: {_one_line(error)}.") from error
-    return image
-
-
-def _pillow() -> Any:
-    import warnings
-
-    from PIL import Image
-
-    # Our own limits are tighter than those Pillow warns about, and a damaged file has its refusal.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    Image.init()
-    return Image
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise PictureRefused(
-            "too_many_pixels", f"{width} x {height} pixels; at most {MAX_PIXELS:,} in all are decoded."
-        )
-    if min(width, height) < MIN_SIDE:
-        raise PictureRefused("too_small", f"{width} x {height} pixels; each side needs at least {MIN_SIDE}.")
-
-
-def _transposed(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation, where there is one that can be read."""
-    from PIL import ImageOps
-
-    try:
-        if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF says nothing about the pixels
-        return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image as pillow
-
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return pillow.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = pillow.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return pillow.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale grey values of 16 or 32 bits, or floating point, to 0..255.
-
-    The range is the format's where it shows: 0..1 for floats within it, 0..255 for values within it,
-    0..65535 for 16-bit pictures; else the picture's own lowest and highest value.
-    """
-    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = 0.0, 65535.0
-    if values.dtype.kind == "f" and grey.min() >= 0 and grey.max() <= 1:
-        high = 1.0
-    elif values.dtype.newbyteorder("=") != np.uint16 and grey.min() >= 0 and grey.max() <= 255:
-        high = 255.0
-    elif grey.min() < 0 or grey.max() > 65535:
-        low, high = float(grey.min()), float(grey.max())
-    scaled = (grey - low) * (255.0 / max(high - low, 1e-12))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return isolated.decode(data)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from facefeat.data import picture
+from facefeat.data import picture, pixels
 from facefeat.errors import PictureRefused
 from tests.making import big_endian, encoded, exif_of, halves, random_pixels, turned
 
@@ -68,7 +68,7 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_sentences_of_refused_bytes() -> None:
-    kinds = ", ".join(picture.FORMATS)
+    kinds = ", ".join(pixels.FORMATS)
     sentences = {
         b"": f"Not a picture of an accepted format ({kinds}).",
         encoded(random_pixels(15, 20)): "20 x 15 pixels; each side needs at least 16.",
@@ -81,10 +81,10 @@ def test_the_sentences_of_refused_bytes() -> None:
 
 
 def test_a_picture_of_the_most_pixels_is_read_and_one_more_row_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "MAX_PIXELS", 20 * 30)
-    assert picture.decode(encoded(random_pixels(20, 30))).shape == (20, 30, 3)
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 20 * 30)
+    assert pixels.decode(encoded(random_pixels(20, 30))).shape == (20, 30, 3)
     with pytest.raises(PictureRefused) as caught:
-        picture.decode(encoded(random_pixels(21, 30)))
+        pixels.decode(encoded(random_pixels(21, 30)))
     assert caught.value.code == "too_many_pixels"
     assert caught.value.message == "30 x 21 pixels; at most 600 in all are decoded."
 
@@ -139,6 +139,12 @@ def test_floats_and_long_integers_are_scaled(values: np.ndarray, wanted: tuple[i
     assert (tuple(pixels[5, 2]), tuple(pixels[5, -3])) == ((wanted[0],) * 3, (wanted[1],) * 3)
 
 
+def test_a_tall_picture_is_scaled_as_a_whole() -> None:
+    values = np.linspace(-3, 9, 3000 * 20, dtype=np.float32).reshape(3000, 20)
+    wanted = np.rint((values.astype(np.float64) + 3) * (255 / 12)).astype(np.uint8)
+    np.testing.assert_array_equal(picture.decode(encoded(values, "TIFF"))[..., 0], wanted)
+
+
 @settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=200), kind=st.sampled_from(["", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM"]))
 def test_any_bytes_are_pixels_or_a_refusal(data: bytes, kind: str) -> None:
@@ -156,9 +162,9 @@ def test_no_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(image: Image.Image) -> Image.Image:
         raise MemoryError
 
-    monkeypatch.setattr(picture, "_to_rgb", full)
+    monkeypatch.setattr(pixels, "_to_rgb", full)
     with pytest.raises(PictureRefused) as caught:
-        picture.decode(encoded(halves()))
+        pixels.decode(encoded(halves()))
     assert (caught.value.code, caught.value.message) == (
         "too_many_pixels",
         "Not enough memory to decode the picture.",
@@ -166,8 +172,8 @@ def test_no_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_reading_does_not_grow_the_list_of_warning_filters() -> None:
-    picture.decode(encoded(halves()))
+    pixels.decode(encoded(halves()))
     before = len(warnings.filters)
     for _ in range(5):
-        picture.decode(encoded(halves()))
+        pixels.decode(encoded(halves()))
     assert len(warnings.filters) == before

@@ -1,0 +1,246 @@
+"""Decoding in a process of its own: a picture that a decoder hangs or dies on costs itself, not the run.
+
+The process keeps no state but the picture in hand. It takes bytes on its standard input, answers with
+pixels or a refusal, and ends when the input does. Each thread that decodes uses one, and hands it on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.data import pixels
+from facefeat.errors import PictureRefused, StorageError
+
+# What decoding may cost. Large pictures of slow formats take seconds honestly; a small file that does is hostile.
+SECONDS = 5.0
+SECONDS_A_MB = 0.5
+PATIENCE = 4  # of the wall clock's seconds to the processor's: the machine may be busy
+MEMORY = 4 * 1024**3  # address space, bytes
+
+_ATTEMPTS = 2  # a process may also be ended by somebody else, for want of memory for instance
+_REQUEST = struct.Struct("<Qd")  # length of the data, seconds it may cost
+_ANSWER = struct.Struct("<?II")  # refused: lengths of code and message; else: height and width
+_START = "import sys; sys.path[:] = sys.argv[1:]; from facefeat.data.isolated import serve; serve()"
+_PIPE = 1024**2
+_TEXT = 4096  # longest refusal, bytes
+
+# How a process ends that ran out of processor time, and out of time by the clock; Windows has neither.
+_SPENT, _LATE = (-getattr(signal, name, 1 << 20) for name in ("SIGPROF", "SIGALRM"))
+
+
+class _Died(Exception):
+    """The process ended before it answered.
+
+    Parameters
+    ----------
+    hung : bool
+        It was out of time.
+    surely : bool
+        Of its own processor time, however busy the machine was.
+    """
+
+    def __init__(self, hung: bool, surely: bool) -> None:
+        super().__init__()
+        self.hung, self.surely = hung, surely
+
+
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """Do what ``facefeat.data.pixels.decode`` does, in another process; see ``facefeat.data.picture.decode``."""
+    seconds = SECONDS + SECONDS_A_MB * len(data) / 1024**2
+    hung = False
+    for _ in range(_ATTEMPTS):
+        decoder = _taken()
+        try:
+            answer = decoder.ask(data, seconds)
+        except _Died as death:
+            hung = death.hung
+            if death.surely:
+                break
+            continue
+        _idle.append(decoder)
+        if isinstance(answer, PictureRefused):
+            raise answer
+        return answer
+    if hung:
+        raise PictureRefused("timeout", f"Decoding it takes more than {seconds:.0f} s.")
+    raise PictureRefused("crashed", "The decoder dies of it.")
+
+
+class _Decoder:
+    """One process, and the pipes to it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", _START, *sys.path]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads would reserve memory for nothing
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+            )
+        except OSError as error:
+            raise StorageError(f"The process that decodes pictures cannot be started: {error.strerror}.") from error
+        _widen(self.process.stdin, self.process.stdout)
+
+    def ask(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
+        """Have one picture decoded.
+
+        Raises
+        ------
+        _Died
+            The process is gone then.
+        """
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self.process.kill()
+
+        watchdog = threading.Timer(seconds * PATIENCE, give_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return self._answer(data, seconds)
+        except (OSError, EOFError):
+            self.end()
+            ended = self.process.returncode
+            raise _Died(late.is_set() or ended in (_SPENT, _LATE), ended == _SPENT) from None
+        except BaseException:
+            self.end()  # an answer may be under way, and would be taken for that to the next picture
+            raise
+        finally:
+            watchdog.cancel()
+
+    def _answer(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
+        to, back = self.process.stdin, self.process.stdout
+        if to is None or back is None:
+            raise EOFError
+        _send(to, _REQUEST.pack(len(data), seconds), data)
+        refused, first, second = _ANSWER.unpack(_receive(back, bytearray(_ANSWER.size)))
+        if refused and first + second <= _TEXT:
+            code, message = (_receive(back, bytearray(n)).decode("utf-8", "replace") for n in (first, second))
+            return PictureRefused(code, message)
+        if refused or first * second > pixels.MAX_PIXELS:
+            raise EOFError  # no answer of ours
+        picture = np.empty((first, second, 3), np.uint8)
+        _receive(back, picture)
+        return picture
+
+    def end(self) -> None:
+        """End the process."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                with suppress(OSError):
+                    pipe.close()
+        self.process.wait()
+
+
+_idle: list[_Decoder] = []
+
+
+def _taken() -> _Decoder:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Decoder()
+
+
+@atexit.register
+def _end_all() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+def _forget() -> None:
+    """After a fork: the processes are the parent's."""
+    for decoder in _idle:
+        decoder.process.returncode = 0  # nothing of ours to wait for
+    _idle.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _widen(*pipes: IO[bytes] | None) -> None:
+    """Let pipes hold more than 64 kB, where the system can: fewer turns a picture."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        for pipe in pipes:
+            if pipe:
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+
+
+def _send(pipe: IO[bytes], *parts: Any) -> None:
+    for part in parts:
+        view = memoryview(part).cast("B")
+        while len(view):
+            view = view[pipe.write(view) :]
+
+
+def _receive(pipe: IO[bytes], target: Any) -> Any:
+    """Fill a buffer, and return it."""
+    view = memoryview(target).cast("B")
+    while len(view):
+        n = pipe.readinto(view)  # type: ignore[attr-defined]
+        if not n:
+            raise EOFError
+        view = view[n:]
+    return target
+
+
+def serve() -> None:
+    """Decode what comes on standard input until it ends: the other side of ``decode``."""
+    to = os.fdopen(os.dup(1), "wb", buffering=0)
+    come = os.fdopen(os.dup(0), "rb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):  # what a library prints is no answer
+        os.dup2(nothing, stream)
+    _confine()
+    with suppress(EOFError, OSError):
+        while True:
+            length, seconds = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))
+            data = bytes(_receive(come, bytearray(length)))
+            _alarm(seconds)
+            answer = _decoded(data)
+            _alarm(0)
+            _send(to, *answer)
+
+
+def _decoded(data: bytes) -> tuple[Any, ...]:
+    try:
+        picture = pixels.decode(data)
+    except PictureRefused as refused:
+        code, message = refused.code.encode(), refused.message[:500].encode("utf-8", "replace")
+        return _ANSWER.pack(True, len(code), len(message)), code, message
+    return _ANSWER.pack(False, *picture.shape[:2]), np.ascontiguousarray(picture)
+
+
+def _confine() -> None:
+    """Give up what decoding does not need; what is asked of the user's process is not asked of this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _alarm(seconds: float) -> None:
+    """Have the kernel end this process: after so much processor time, and later by the clock; 0 for not at all."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds * PATIENCE)
