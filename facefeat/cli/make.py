@@ -34,6 +34,12 @@ def extract(
     overwrite: Annotated[
         bool, typer.Option(help="Replace a feature file of another recipe, or a damaged one.")
     ] = False,
+    retry_skipped: Annotated[
+        bool, typer.Option("--retry-skipped", help="Try again what was skipped before, though it is the same.")
+    ] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read all pictures, also where size, times and inode are as they were.")
+    ] = False,
     strict: Annotated[bool, typer.Option(help="Exit with 3 if any picture was skipped.")] = False,
     as_json: frame.AsJson = False,
     quiet: frame.Quiet = False,
@@ -71,6 +77,8 @@ def extract(
             batch_size=batch_size,
             workers=frame.cores(workers),
             overwrite=overwrite,
+            retry_skipped=retry_skipped,
+            rehash=rehash,
             progress=tell,
         )
     frame.show(lambda: tables.extraction(made, verbose), lambda: documents.extraction(made), as_json)

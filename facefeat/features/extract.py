@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from facefeat.data import picture
 from facefeat.data.folder import DataSet, Entry, list_people
 from facefeat.engines.choose import choose
 from facefeat.engines.network import describe
-from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch
+from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError
+from facefeat.features import hashes
 from facefeat.features.compute import Seconds, compute
 from facefeat.features.encode import BATCH_SIZE, Encoder, Plan
 from facefeat.features.recipe import Recipe
@@ -28,9 +28,6 @@ from facefeat.features.store.shards import Shard, WorkFolder
 
 # What is being done, how many are done, of how many; of 0: a message.
 Progress = Callable[[str, int, int], None]
-
-# Refusals that are about a picture's bytes, and so are the same next time.
-OF_THE_BYTES = frozenset({"not_a_picture", "damaged", "too_many_pixels", "too_small"})
 
 
 @dataclass(frozen=True)
@@ -71,15 +68,23 @@ class _Known:
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     refused: dict[bytes, Skipped] = field(default_factory=dict)
     makers: list[dict[str, Any]] = field(default_factory=list)
+    retry: bool = False  # whether to forget earlier refusals
+    tried: int = 0  # pictures of this run that are in shards
 
     def add(self, columns: Columns, skipped: Sequence[Skipped], maker: dict[str, Any]) -> None:
         index = len(self.pieces)
         self.pieces.append(columns)
         for row, digest in enumerate(columns["images/sha256"]):
             self.places.setdefault(digest.tobytes(), (index, row))
-        self.refused.update((one.sha256, one) for one in skipped if any(one.sha256) and one.code in OF_THE_BYTES)
+        if not self.retry:
+            self.refuse(skipped)
         if maker not in self.makers:
             self.makers.append(maker)
+
+    def refuse(self, skipped: Sequence[Skipped]) -> None:
+        """Remember refusals that are about the bytes alone."""
+        told = ((one.sha256, one) for one in skipped if any(one.sha256) and one.code in picture.OF_THE_BYTES)
+        self.refused.update(told)
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self.places or digest in self.refused
@@ -95,6 +100,8 @@ def extract(
     batch_size: int = BATCH_SIZE,
     workers: int = 2,
     overwrite: bool = False,
+    retry_skipped: bool = False,
+    rehash: bool = False,
     progress: Progress | None = None,
 ) -> Extraction:
     """Turn every picture of a folder of people into vectors, once.
@@ -118,6 +125,10 @@ def extract(
         Threads that read and decode.
     overwrite : bool, default=False
         Replace a feature file of another recipe, or one that is damaged.
+    retry_skipped : bool, default=False
+        Try again what was skipped before, though its bytes are the same.
+    rehash : bool, default=False
+        Read every picture, also those whose file looks as it did when it was last hashed.
     progress : callable or None
         Called with what is being done, how many are done, of how many.
 
@@ -143,8 +154,8 @@ def extract(
     tell = progress or (lambda what, done, total: None)
     with folder.held(anew=overwrite):
         before = _published(output, plan.recipe, overwrite)
-        known = _known(before, folder)
-        digests = _hash_all(dataset, workers, tell, seconds)
+        known = _known(before, folder, retry_skipped, tell)
+        digests = _hashed(dataset, workers, rehash, tell, seconds)
         n_known = len(known.places)
         todo = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests) if digest not in known]
         ran_on = ""
@@ -155,7 +166,7 @@ def extract(
             compute(
                 todo,
                 encoder,
-                lambda shard: _keep(shard, folder, known, seconds),
+                lambda shard: _keep(shard, folder, known, seconds, len(todo)),
                 workers=workers,
                 seconds=seconds,
                 tell=lambda done: tell("faces and vectors", done, len(todo)),
@@ -197,13 +208,16 @@ def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | N
     return before
 
 
-def _known(before: FeatureFile | None, folder: WorkFolder) -> _Known:
-    known = _Known()
+def _known(before: FeatureFile | None, folder: WorkFolder, retry: bool, tell: Progress) -> _Known:
+    known = _Known(retry=retry)
     if before is not None:
         columns = {name: before.columns[name] for name in _row_columns(before)}
         known.add(columns, before.skipped, before.made_by)
     for shard in folder.shards():
         known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
+    if damaged := len(list(folder.path.glob("*.bad"))):
+        these = "1 damaged shard is" if damaged == 1 else f"{damaged} damaged shards are"
+        tell(f"{these} set aside in {folder.path}; what was in it is computed again", 0, 0)
     return known
 
 
@@ -212,39 +226,50 @@ def _row_columns(file: FeatureFile) -> list[str]:
     return [name for name in file.columns if name not in others and not name.startswith("skipped/")]
 
 
-def _hash_all(dataset: DataSet, workers: int, tell: Progress, seconds: Seconds) -> list[bytes]:
-    """Return the SHA-256 of every entry's bytes; zeros where they cannot be read."""
+def _hashed(dataset: DataSet, workers: int, rehash: bool, tell: Progress, seconds: Seconds) -> list[bytes]:
     started = time.perf_counter()
-
-    def one(entry: Entry) -> bytes:
-        try:
-            return bytes(32) if entry.refusal else hashlib.sha256(picture.read(dataset.file(entry.path))).digest()
-        except PictureRefused:
-            return bytes(32)
-
-    digests = []
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for digest in pool.map(one, dataset.entries):
-            digests.append(digest)
-            tell("reading", len(digests), len(dataset.entries))
+    digests = hashes.of_all(
+        dataset, workers=workers, rehash=rehash, tell=lambda done, total: tell("reading", done, total)
+    )
     seconds.decode += time.perf_counter() - started
     return digests
 
 
 def _unique(dataset: DataSet, digests: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield the first path of each content, in order."""
-    seen = {bytes(32)}
+    seen = {hashes.UNREADABLE}
     for entry, digest in zip(dataset.entries, digests, strict=True):
         if digest not in seen:
             seen.add(digest)
             yield entry.path, digest
 
 
-def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds) -> None:
+def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds, todo: int) -> None:
     started = time.perf_counter()
     kept = folder.add(shard)  # mapped from the disk: memory does not grow with the pictures
     known.add(kept.columns, kept.skipped, json.loads(kept.made_by))
+    known.refuse(kept.skipped)
+    known.tried += len(kept.columns["images/sha256"]) + len(kept.skipped)
+    if known.tried < todo:
+        _require_space(folder.output, kept.columns, todo - known.tried, len(known.places))
     seconds.write += time.perf_counter() - started
+
+
+def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None:
+    """Stop early where the disk will not hold the shards that are left and the file made of all rows.
+
+    Raises
+    ------
+    StorageError
+    """
+    n = len(columns["images/sha256"])
+    a_row = sum(column.nbytes for column in columns.values()) / n if n else 0
+    needed, free = (2 * left + kept) * a_row, shutil.disk_usage(output.parent).free
+    if free < needed:
+        raise StorageError(
+            f"About {needed / 1e6:,.0f} MB more are needed in {output.absolute().parent}, and {free / 1e6:,.0f} MB are "
+            "free; free some and run the same again: what is computed is kept."
+        )
 
 
 def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Contents:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from facefeat.errors import LockedError
+from facefeat.data import picture
+from facefeat.errors import LockedError, PictureRefused, StorageError
 from facefeat.features import compute
 from facefeat.features.encode import plan
 from facefeat.features.extract import Extraction, extract
@@ -102,6 +104,40 @@ def test_a_refused_picture_that_is_mended_is_computed(people: Path) -> None:
     assert done.file.skipped == ()
 
 
+def test_a_refused_picture_is_tried_again_when_that_is_asked_for(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = (people / "ada" / "01.png").read_bytes()
+    (people / "ada" / "bad.jpg").write_bytes(b"text")
+    decode = picture.decode
+
+    def slow(data: bytes) -> np.ndarray:
+        if data == good:
+            raise PictureRefused("timeout", "Decoding it takes more than 5 s.")
+        return decode(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture, "decode", slow)
+        assert [one.code for one in run(people).file.skipped] == ["timeout", "not_a_picture"]
+    assert [one.code for one in run(people).file.skipped] == ["timeout", "not_a_picture"]
+    done = run(people, retry_skipped=True)
+    assert [one.code for one in done.file.skipped] == ["not_a_picture"]
+    assert counts(done) == (7, 1, 5, 0)
+    assert done.file.path.read_bytes() == fresh(people)
+
+
+def test_a_retry_that_is_stopped_and_not_repeated_keeps_what_it_found(
+    people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (people / "ada" / "a.jpg").write_bytes(b"text")
+    (people / "ada" / "b.jpg").write_bytes(b"other text")
+    run(people)
+    write_people(people, {"bob": 9})
+    monkeypatch.setattr(compute, "SHARD_ROWS", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(people, retry_skipped=True, progress=_Stopped(4))
+    assert [one.code for one in run(people).file.skipped] == ["not_a_picture"] * 2
+    assert (people.parent / "features.h5").read_bytes() == fresh(people)
+
+
 def test_a_picture_that_changes_while_it_is_read_is_skipped_and_computed_next_time(people: Path) -> None:
     victim = people / "ada" / "01.png"
     good = victim.read_bytes()
@@ -179,7 +215,11 @@ def test_a_damaged_shard_is_computed_again(
         run(people, progress=_Stopped(6))
     first, *_ = sorted((tmp_path / "features.h5.work").glob("shard-*.h5"))
     first.write_bytes(damage(first.read_bytes()))
-    assert counts(run(people)) == (8, 5, 3, 0)
+    said: list[str] = []
+    done = run(people, progress=lambda what, now, total: None if total else said.append(what))
+    assert counts(done) == (8, 5, 3, 0)
+    work = tmp_path / "features.h5.work"
+    assert f"1 damaged shard is set aside in {work}; what was in it is computed again" in said
     assert (tmp_path / "features.h5").read_bytes() == fresh(people)
 
 
@@ -208,3 +248,24 @@ def test_rows_of_an_earlier_run_keep_their_numbers(people: Path, output: Path) -
     write_people(people, {"aaa": 2})
     run(people)
     np.testing.assert_array_equal(read(output).vectors("grey16")[2:], before)
+
+
+def test_a_disk_that_will_not_hold_the_rest_is_said_after_the_first_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute, "SHARD_ROWS", 5)
+    people = write_people(tmp_path / "people", {"ada": 20})
+    row = 32 + 2 + 16 + 40 + 4 + 1 + 32 * 32 + 4 * (8 * 8 + 16 * 16)  # the columns of ROW and two layers
+    needed = (2 * 15 + 5) * row  # shards of fifteen more, and the file of twenty
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))
+        with pytest.raises(StorageError) as caught:
+            run(people)
+    assert str(caught.value) == (
+        f"About 0 MB more are needed in {tmp_path}, and 0 MB are free; free some and run the same again: "
+        "what is computed is kept."
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed))
+        assert counts(run(people)) == (20, 15, 5, 0)
+    assert (tmp_path / "features.h5").read_bytes() == fresh(people)
