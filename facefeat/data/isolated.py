@@ -83,13 +83,16 @@ class _Decoder:
     def __init__(self) -> None:
         command = [sys.executable, "-c", _START, *sys.path]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads would reserve memory for nothing
+        pipe = subprocess.PIPE
         try:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
-            )
+            self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment)
         except OSError as error:
             raise StorageError(f"The process that decodes pictures cannot be started: {error.strerror}.") from error
-        _widen(self.process.stdin, self.process.stdout)
+        if not (self.process.stdin and self.process.stdout and self.process.stderr):
+            raise RuntimeError("three pipes were asked for")
+        self.to, self.back, self.said = self.process.stdin, self.process.stdout, self.process.stderr
+        _widen(self.to, self.back)
+        self.begun = False
 
     def ask(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
         """Have one picture decoded.
@@ -99,6 +102,7 @@ class _Decoder:
         _Died
             The process is gone then.
         """
+        self._begin()
         late = threading.Event()
 
         def give_up() -> None:
@@ -120,28 +124,38 @@ class _Decoder:
         finally:
             watchdog.cancel()
 
+    def _begin(self) -> None:
+        """Wait until the process is ready: one that cannot even start says nothing about a picture."""
+        if self.begun:
+            return
+        try:
+            self.begun = bool(self.back.read(1))
+            why = "" if self.begun else self.said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        except BaseException:
+            self.end()
+            raise
+        if not self.begun:
+            self.end()
+            raise StorageError(f"The process that decodes pictures ended as it began: {why or 'it said nothing'}.")
+
     def _answer(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
-        to, back = self.process.stdin, self.process.stdout
-        if to is None or back is None:
-            raise EOFError
-        _send(to, _REQUEST.pack(len(data), seconds), data)
-        refused, first, second = _ANSWER.unpack(_receive(back, bytearray(_ANSWER.size)))
+        _send(self.to, _REQUEST.pack(len(data), seconds), data)
+        refused, first, second = _ANSWER.unpack(_receive(self.back, bytearray(_ANSWER.size)))
         if refused and first + second <= _TEXT:
-            code, message = (_receive(back, bytearray(n)).decode("utf-8", "replace") for n in (first, second))
+            code, message = (_receive(self.back, bytearray(n)).decode("utf-8", "replace") for n in (first, second))
             return PictureRefused(code, message)
         if refused or first * second > pixels.MAX_PIXELS:
             raise EOFError  # no answer of ours
         picture = np.empty((first, second, 3), np.uint8)
-        _receive(back, picture)
+        _receive(self.back, picture)
         return picture
 
     def end(self) -> None:
         """End the process."""
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                with suppress(OSError):
-                    pipe.close()
+        for pipe in (self.to, self.back, self.said):
+            with suppress(OSError):
+                pipe.close()
         self.process.wait()
 
 
@@ -172,14 +186,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _widen(*pipes: IO[bytes] | None) -> None:
+def _widen(*pipes: IO[bytes]) -> None:
     """Let pipes hold more than 64 kB, where the system can: fewer turns a picture."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 
         for pipe in pipes:
-            if pipe:
-                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _send(pipe: IO[bytes], *parts: Any) -> None:
@@ -208,6 +221,7 @@ def serve() -> None:
     for stream in range(3):  # what a library prints is no answer
         os.dup2(nothing, stream)
     _confine()
+    _send(to, b"!")
     with suppress(EOFError, OSError):
         while True:
             length, seconds = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))

@@ -131,7 +131,8 @@ def _decoded(
     waiting: deque[Future[tuple[bytes, Pixels | PictureRefused]]] = deque()
     left = iter(todo)
     ahead = max(workers, 1) * 4
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
+    pool = ThreadPoolExecutor(max(workers, 1))
+    try:
         while True:
             waiting.extend(pool.submit(_decode_one, *pair) for pair in islice(left, ahead - len(waiting)))
             if not waiting:
@@ -141,6 +142,8 @@ def _decoded(
             seconds.decode += time.perf_counter() - started
             if digest:
                 yield digest, pixels
+    finally:
+        pool.shutdown(cancel_futures=True)  # who stops a run does not wait for what was decoded ahead
 
 
 def _decode_one(file: Path, digest: bytes) -> tuple[bytes, Pixels | PictureRefused]:

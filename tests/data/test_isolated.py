@@ -185,6 +185,19 @@ def test_a_decoder_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatc
     assert str(caught.value) == "The process that decodes pictures cannot be started: No such file or directory."
 
 
+def test_a_decoder_that_does_not_come_up_says_nothing_about_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "_START", "import no_such_module")
+    with pytest.raises(StorageError) as caught:
+        picture.decode(GOOD)
+    assert str(caught.value) == (
+        "The process that decodes pictures ended as it began: ModuleNotFoundError: No module named 'no_such_module'."
+    )
+    monkeypatch.setattr(isolated, "_START", "import os; os.abort()")
+    with pytest.raises(StorageError) as caught:
+        picture.decode(GOOD)
+    assert str(caught.value) == "The process that decodes pictures ended as it began: it said nothing."
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux shows processes as files")
 @pytest.mark.parametrize("end", ["pass", "import os; os._exit(1)", "import os; os.kill(os.getpid(), 9)"])
 def test_no_decoder_outlives_its_run(end: str) -> None:
