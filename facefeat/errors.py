@@ -40,6 +40,8 @@ __all__ = [
     "unknown_name",
 ]
 
+_LISTED = 20  # names in one sentence
+
 
 class FacefeatError(Exception):
     """Root of all errors that facefeat raises on purpose."""
@@ -153,4 +155,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     guess = f"; did you mean '{near[0]}'?" if near else "."
-    return UsageError(f"There is no {kind} '{name}'{guess} There are: {', '.join(names)}.")
+    rest = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return UsageError(f"There is no {kind} '{name}'{guess} There are: {', '.join(names[:_LISTED])}{rest}.")

@@ -71,3 +71,9 @@ def test_an_unknown_name_gets_the_nearest_one(name: str, sentence: str) -> None:
 def test_errors_import_nothing_of_the_package() -> None:
     code = "import sys, facefeat.errors; print([m for m in sys.modules if m.startswith('facefeat.')], 'numpy' in sys.modules)"
     assert run_python(code) == "['facefeat.errors'] False\n"
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    error = errors.unknown_name("person", "q999", [f"p{i:03}" for i in range(1, 1001)])
+    listed = ", ".join(f"p{i:03}" for i in range(1, 21))
+    assert str(error) == f"There is no person 'q999'; did you mean 'p999'? There are: {listed} and 980 more."

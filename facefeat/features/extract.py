@@ -211,19 +211,13 @@ def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | N
 def _known(before: FeatureFile | None, folder: WorkFolder, retry: bool, tell: Progress) -> _Known:
     known = _Known(retry=retry)
     if before is not None:
-        columns = {name: before.columns[name] for name in _row_columns(before)}
-        known.add(columns, before.skipped, before.made_by)
+        known.add(before.numbers, before.skipped, before.made_by)
     for shard in folder.shards():
         known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
     if damaged := len(list(folder.path.glob("*.bad"))):
         these = "1 damaged shard is" if damaged == 1 else f"{damaged} damaged shards are"
         tell(f"{these} set aside in {folder.path}; what was in it is computed again", 0, 0)
     return known
-
-
-def _row_columns(file: FeatureFile) -> list[str]:
-    others = ("people", "images/path", "images/person")
-    return [name for name in file.columns if name not in others and not name.startswith("skipped/")]
 
 
 def _hashed(dataset: DataSet, workers: int, rehash: bool, tell: Progress, seconds: Seconds) -> list[bytes]:
@@ -274,11 +268,11 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
 
 def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Contents:
     """Decide for each entry: a row, or skipped."""
-    rows: list[tuple[Entry, tuple[int, int]]] = []
+    rows: list[tuple[str, str, int, int]] = []
     skipped: list[Skipped] = []
     for entry, digest in zip(dataset.entries, digests, strict=True):
         if digest in known.places:
-            rows.append((entry, known.places[digest]))
+            rows.append((dataset.people[entry.person], entry.path, *known.places[digest]))
         else:
             skipped.append(_skipped(dataset, entry, digest, known))
     if not rows:
@@ -286,20 +280,7 @@ def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Cont
         raise InputError(
             f"None of the {len(skipped)} files in {dataset.root} is a usable picture; the first, {first.path}: {first.message}"
         )
-    kept = sorted({entry.person for entry, _ in rows})
-    people = tuple(dataset.people[index] for index in kept)
-    renumbered = {old: new for new, old in enumerate(kept)}
-    makers = known.makers
-    return Contents(
-        people=people,
-        paths=[entry.path for entry, _ in rows],
-        person=np.array([renumbered[entry.person] for entry, _ in rows], "<i4"),
-        pieces=known.pieces,
-        piece=np.array([piece for _, (piece, _) in rows], np.int64),
-        row=np.array([row for _, (_, row) in rows], np.int64),
-        skipped=sorted(skipped, key=lambda one: one.path),
-        made_by=_joined(makers),
-    )
+    return Contents.of(rows, known.pieces, skipped, joined(known.makers))
 
 
 def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: _Known) -> Skipped:
@@ -341,7 +322,7 @@ def _says_the_same(before: FeatureFile, contents: Contents) -> bool:
     )
 
 
-def _joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Describe all that made the rows of one file: the last, with whatever others there were beside it."""
     flat: list[dict[str, Any]] = []
     for maker in makers:

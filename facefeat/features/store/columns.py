@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from facefeat.errors import DamagedFile
 from facefeat.features.store.sealed import BLOCK
+from facefeat.features.store.skeleton import Place, n_bytes
 
 THUMBNAIL = 32  # side of the grey picture kept of every face, pixels
 
@@ -30,6 +29,11 @@ ROW = {
 FEATURES = "features/"
 
 Columns = dict[str, NDArray[Any]]
+
+
+def number_columns(layers: Sequence[str]) -> tuple[str, ...]:
+    """Name the columns of a row that do not depend on the picture's name."""
+    return (*ROW, *(FEATURES + layer for layer in layers))
 
 
 @dataclass(frozen=True)
@@ -88,62 +92,12 @@ def skipped_of(columns: Columns) -> tuple[Skipped, ...]:
     )
 
 
-def skeleton(columns: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]) -> BytesIO:
-    """Create, in memory, an HDF5 file whose datasets have their place but no content.
-
-    Each lies in one piece, so that it can be written and mapped without HDF5. The bytes depend on the
-    arguments alone.
-
-    Parameters
-    ----------
-    columns : mapping of str to (dtype, shape)
-    attrs : mapping of str to str
-
-    Returns
-    -------
-    BytesIO
-        Of the whole file's length.
-    """
-    import h5py
-
-    target, end = BytesIO(), 0
-    with h5py.File(target, "w", libver=("earliest", "v110"), userblock_size=BLOCK, track_order=False) as file:
-        for name, text in sorted(attrs.items()):
-            file.attrs[name] = text
-        for name, (dtype, shape) in sorted(columns.items()):
-            made = _reserved(file, name, np.dtype(dtype), shape)
-            end = max(end, made.get_offset() + n_bytes(dtype, shape) if n_bytes(dtype, shape) else 0)
-    target.write(bytes(max(0, end - target.seek(0, 2))))  # what is reserved at the end was never written
-    return target
-
-
-def _reserved(file: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
-    """Create one dataset in one piece, without writing it."""
-    import h5py
-
-    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    layout.set_layout(h5py.h5d.CONTIGUOUS)
-    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    layout.set_obj_track_times(False)
-    kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
-    group, _, leaf = name.rpartition("/")
-    where = file.require_group(group).id if group else file.id
-    space = h5py.h5s.create_simple(shape)
-    return h5py.h5d.create(where, leaf.encode(), h5py.h5t.py_create(kind, logical=True), space, layout)
-
-
-def n_bytes(dtype: Any, shape: tuple[int, ...]) -> int:
-    """Return how many bytes an array takes, without overflow."""
-    return math.prod(shape) * int(np.dtype(dtype).itemsize)
-
-
-def places(source: Path | BytesIO) -> tuple[dict[str, tuple[int | None, Any, tuple[int, ...]]], dict[str, str]]:
+def places(source: Path) -> tuple[dict[str, Place], dict[str, str]]:
     """Find where each dataset of a file lies, refusing everything that leads elsewhere.
 
     Parameters
     ----------
-    source : Path or BytesIO
+    source : Path
 
     Returns
     -------
@@ -158,21 +112,20 @@ def places(source: Path | BytesIO) -> tuple[dict[str, tuple[int | None, Any, tup
     """
     import h5py
 
-    name = str(source) if isinstance(source, Path) else "The shard"
     try:
         with h5py.File(source, "r") as file:
             attrs = {key: value for key, value in file.attrs.items() if isinstance(value, str)}
-            found: dict[str, tuple[int | None, Any, tuple[int, ...]]] = {}
+            found: dict[str, Place] = {}
             for group in ("", "images", "faces", "features", "skipped"):
                 _collect(file, group, found)
     except DamagedFile:
         raise
     except Exception as error:  # HDF5 raises several kinds on a malformed file
-        raise DamagedFile(f"{name} is damaged: HDF5 cannot read it.") from error
+        raise DamagedFile(f"{source} is damaged: HDF5 cannot read it.") from error
     return found, attrs
 
 
-def _collect(file: Any, group: str, found: dict[str, tuple[int | None, Any, tuple[int, ...]]]) -> None:
+def _collect(file: Any, group: str, found: dict[str, Place]) -> None:
     import h5py
 
     if group and group not in file:
@@ -190,7 +143,7 @@ def _collect(file: Any, group: str, found: dict[str, tuple[int | None, Any, tupl
         found[f"{group}/{leaf}".lstrip("/")] = (item.id.get_offset(), item.dtype, item.shape)
 
 
-def view(raw: NDArray[np.uint8], where: tuple[int | None, Any, tuple[int, ...]], name: str) -> NDArray[Any]:
+def view(raw: NDArray[np.uint8], where: Place, name: str) -> NDArray[Any]:
     """Look at one dataset inside a file's bytes.
 
     Raises

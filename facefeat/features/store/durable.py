@@ -7,7 +7,7 @@ import glob
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facefeat.errors import StorageError
@@ -33,6 +33,11 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def unlike(path: Path) -> StorageError:
+    """Build the error for a file that reads back as something else than was written."""
+    return StorageError(f"{path} could not be written: what was read back is not what was written.")
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a whole file beside its place, sync it, and rename it; its folder is made where it is missing.
 
@@ -47,7 +52,7 @@ def write(path: Path, data: bytes) -> None:
         No space, read-only, or another failure; what was there before is untouched.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with beside(path) as (handle, _):
             write_all(handle, data)
 
@@ -78,7 +83,7 @@ def beside(path: Path) -> Iterator[tuple[int, Path]]:
             os.close(handle)
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
         raise
     sync_folder(path.parent)
 
@@ -86,7 +91,21 @@ def beside(path: Path) -> Iterator[tuple[int, Path]]:
 def clear_leftovers(path: Path) -> None:
     """Remove what killed writers of a file left beside it; only for whoever holds its lock."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        leftover.unlink(missing_ok=True)
+        remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Delete a file that nobody needs; where that cannot be, it is in nobody's way."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder where it is missing, and those above it, so that they survive a power loss."""
+    missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
 
 
 def write_all(handle: int, data: bytes | memoryview) -> None:
@@ -97,11 +116,14 @@ def write_all(handle: int, data: bytes | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder survive a power loss, where the system can."""
+    """Make what was made, renamed or deleted in a folder survive a power loss, where the system can."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync files only
+            raise
     finally:
         os.close(handle)

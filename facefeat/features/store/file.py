@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from facefeat.features.store import columns as layout
 from facefeat.features.store import sealed
 from facefeat.features.store.columns import FEATURES, Columns, Skipped
 
-_FIXED = ("people", "images/path", "images/person", *layout.ROW)
+_MAKER = {"engine": str, "device": str, "precision": str, "versions": dict}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,23 @@ class FeatureFile:
         """Whether a face was found, shape (n_images,); elsewhere the vector is of the whole picture."""
         return self.columns["faces/found"]
 
+    @property
+    def numbers(self) -> Columns:
+        """The columns that a picture's bytes decide, whatever its name: those of ``ROW`` and the vectors."""
+        return {name: self.columns[name] for name in layout.number_columns(self.layers)}
+
+    def first_alike(self) -> NDArray[np.int64]:
+        """Return for every row the first row of a picture with the same bytes, shape (n_images,)."""
+        digests = np.ascontiguousarray(self.sha256).view("V32").reshape(-1)
+        _, first, groups = np.unique(digests, return_index=True, return_inverse=True)
+        return first[groups].astype(np.int64)
+
+    def copies(self) -> tuple[int, int]:
+        """Count rows that have the bytes of an earlier row, and those of them that are of another person."""
+        first = self.first_alike()
+        repeated = first != np.arange(len(self))
+        return int(repeated.sum()), int((self.person != self.person[first]).sum())
+
     def vectors(self, layer: str) -> NDArray[np.float32]:
         """Return the vectors of a layer, of shape (n_images, n_features), mapped from the disk.
 
@@ -134,16 +152,9 @@ def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile
     if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
         raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
     n = len(columns["images/path"])
-    wanted = (*_FIXED[1:], *(FEATURES + layer for layer in recipe.layers))
-    for name in wanted:
-        if len(columns[name]) != n:
-            raise DamagedFile(f"{path} is damaged: {name} has {len(columns[name])} rows, not {n}.")
-    for name, (dtype, shape) in layout.ROW.items():
-        if columns[name].dtype != np.dtype(dtype) or columns[name].shape[1:] != shape:
-            raise DamagedFile(f"{path} is damaged: {name} has another type or shape than the format says.")
-    for layer in recipe.layers:
-        if columns[FEATURES + layer].ndim != 2 or columns[FEATURES + layer].dtype not in (np.float32, np.float16):
-            raise DamagedFile(f"{path} is damaged: the vectors of {layer} are no table of float32 or float16.")
+    if len(columns["images/person"]) != n:
+        raise DamagedFile(f"{path} is damaged: images/person has {len(columns['images/person'])} rows, not {n}.")
+    check_numbers(path, columns, recipe.layers, n)
     people = layout.texts_of(columns["people"])
     if len(set(people)) != len(people):
         raise DamagedFile(f"{path} is damaged: it has a person twice.")
@@ -151,6 +162,62 @@ def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile
     if n and not (person.min() >= 0 and person.max() < len(people)):
         raise DamagedFile(f"{path} is damaged: a row belongs to no person.")
     return FeatureFile(
-        path, recipe, json.loads(attrs["made_by"]), people, layout.texts_of(columns["images/path"]),
+        path, recipe, maker_of(path, attrs["made_by"]), people, layout.texts_of(columns["images/path"]),
         person, columns, layout.skipped_of(columns),
     )  # fmt: skip
+
+
+def check_numbers(path: Path, columns: Columns, layers: Sequence[str], n: int) -> None:
+    """Refuse columns that lack rows, or are of another type or shape than the format says.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the sentence.
+    columns : dict of str to ndarray
+    layers : sequence of str
+    n : int
+        Rows there should be.
+
+    Raises
+    ------
+    DamagedFile
+    KeyError
+        If a column is missing.
+    """
+    for name in layout.number_columns(layers):
+        if len(columns[name]) != n:
+            raise DamagedFile(f"{path} is damaged: {name} has {len(columns[name])} rows, not {n}.")
+    for name, (dtype, shape) in layout.ROW.items():
+        if columns[name].dtype != np.dtype(dtype) or columns[name].shape[1:] != shape:
+            raise DamagedFile(f"{path} is damaged: {name} has another type or shape than the format says.")
+    for layer in layers:
+        if columns[FEATURES + layer].ndim != 2 or columns[FEATURES + layer].dtype not in (np.float32, np.float16):
+            raise DamagedFile(f"{path} is damaged: the vectors of {layer} are no table of float32 or float16.")
+
+
+def maker_of(path: Path, text: str) -> dict[str, Any]:
+    """Read what made the rows of a file or shard.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the sentence.
+    text : str
+        JSON.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    DamagedFile
+        If it is not said in full.
+    """
+    made_by: dict[str, Any] = json.loads(text)
+    for maker in (made_by, *made_by.get("others", ())):
+        missing = [name for name, kind in _MAKER.items() if not isinstance(maker.get(name), kind)]
+        if missing:
+            raise DamagedFile(f"{path} is damaged: what made it is not said in full, {', '.join(missing)} missing.")
+    return made_by

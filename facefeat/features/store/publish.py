@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import StorageError
+from facefeat.errors import FileFormatError
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import columns as layout
 from facefeat.features.store import durable, sealed
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read
+from facefeat.features.store.skeleton import Place, skeleton
 
 BLOCK_ROWS = 4096
 
@@ -48,6 +50,43 @@ class Contents:
     row: NDArray[np.int64]
     skipped: Sequence[Skipped]
     made_by: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        rows: Iterable[tuple[str, str, int, int]],
+        pieces: Sequence[Columns],
+        skipped: Iterable[Skipped],
+        made_by: Mapping[str, Any],
+    ) -> Contents:
+        """Lay out rows in the format's order.
+
+        Parameters
+        ----------
+        rows : iterable of (person, path, piece, row)
+            In any order; at least one.
+        pieces : sequence of dict of str to ndarray
+        skipped : iterable of Skipped
+            In any order.
+        made_by : mapping
+
+        Returns
+        -------
+        Contents
+        """
+        person, paths, piece, row = zip(*sorted(rows), strict=True)
+        people = sorted(set(person))
+        number = {name: index for index, name in enumerate(people)}
+        return cls(
+            people=tuple(people),
+            paths=paths,
+            person=np.array([number[name] for name in person], "<i4"),
+            pieces=pieces,
+            piece=np.array(piece, np.int64),
+            row=np.array(row, np.int64),
+            skipped=sorted(skipped, key=lambda one: one.path),
+            made_by=made_by,
+        )
 
 
 def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
@@ -89,10 +128,18 @@ def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
         for name in gathered:
             _gather(handle, datasets[name][0], contents, name)
         _put(handle, 0, np.frombuffer(sealed.header(sealed.digest_of(handle)), np.uint8))
-        written = read(temporary)  # every byte is compared with the checksum
-        if len(written) != len(contents.paths):
-            raise StorageError(f"{path} could not be written: what was read back is not what was written.")
+        written = _read_back(temporary, path, len(contents.paths))
     return replace(written, path=path)
+
+
+def _read_back(temporary: Path, path: Path, n: int) -> FeatureFile:
+    try:
+        written = read(temporary)  # every byte is compared with the checksum
+    except FileFormatError as error:
+        raise durable.unlike(path) from error
+    if len(written) != n:
+        raise durable.unlike(path)
+    return written
 
 
 def _small_columns(contents: Contents) -> Columns:
@@ -106,19 +153,19 @@ def _small_columns(contents: Contents) -> Columns:
 
 def _reserve(
     handle: int, shapes: Mapping[str, tuple[Any, tuple[int, ...]]], attrs: Mapping[str, str]
-) -> dict[str, tuple[int | None, Any, tuple[int, ...]]]:
-    """Write the structure through memory, then make the disk promise the space for the rows."""
-    empty = layout.skeleton(shapes, attrs)
-    datasets, _ = layout.places(empty)
-    image = empty.getvalue()
-    ends = [offset + layout.n_bytes(dtype, shape) for offset, dtype, shape in datasets.values() if offset is not None]
-    size = max([len(image), *ends])
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
-    else:
-        os.ftruncate(handle, size)
-    durable.write_all(handle, image)
-    return datasets
+) -> dict[str, Place]:
+    """Make the disk promise the space for all rows, then write the structure around them."""
+    empty = skeleton(shapes, attrs)
+    try:
+        os.posix_fallocate(handle, 0, empty.size)
+    except (AttributeError, OSError) as error:  # some systems and file systems promise nothing
+        if isinstance(error, OSError) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+        os.ftruncate(handle, empty.size)
+    for offset, part in empty.parts:
+        os.lseek(handle, offset, os.SEEK_SET)
+        durable.write_all(handle, part)
+    return empty.datasets
 
 
 def _put(handle: int, offset: int | None, column: NDArray[Any]) -> None:

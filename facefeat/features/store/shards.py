@@ -16,6 +16,7 @@ from facefeat.features.store import columns as layout
 from facefeat.features.store import durable, sealed
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.lock import locked
+from facefeat.features.store.skeleton import skeleton
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,32 @@ class Shard:
     made_by: str
 
 
+def work_folder(output: Path) -> Path:
+    """Return where the unfinished work of a feature file lies."""
+    return output.with_name(f"{output.name}.work")
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Hold a feature file's lock in its work folder; without shards in it, the folder goes again at the end.
+
+    Unfinished work stays as it is, whatever recipe it is of.
+
+    Raises
+    ------
+    LockedError
+        If another run is writing the same feature file.
+    StorageError
+    """
+    folder = work_folder(output)
+    with locked(folder / "lock"):
+        try:
+            yield
+        finally:
+            if not any(folder.glob("shard-*")):
+                _remove(folder)
+
+
 class WorkFolder:
     """The shards of one feature file that is being made.
 
@@ -49,83 +76,91 @@ class WorkFolder:
 
     def __init__(self, output: Path, recipe: Recipe) -> None:
         self.output = output
-        self.path = output.with_name(f"{output.name}.work")
+        self.path = work_folder(output)
         self.recipe = recipe
 
     @contextmanager
     def held(self, *, anew: bool = False) -> Iterator[None]:
-        """Create the folder and hold its lock; without shards in it, it goes again at the end.
+        """Hold the lock, see ``writing``, and take the folder for this recipe.
 
         Parameters
         ----------
         anew : bool, default=False
-            Delete what an unfinished run left, once the lock is held.
+            Delete what an unfinished run of another recipe left, once the lock is held.
 
         Raises
         ------
         LockedError
             If another run is writing the same feature file.
         RecipeMismatch
-            If an unfinished run of another recipe left shards there.
+            If an unfinished run of another recipe left shards there, and they are not to be deleted.
         StorageError
         """
-        with locked(self.path / "lock"):
-            if anew:
-                self.clear()
-            try:
-                self._claim()
-                yield
-            finally:
-                if not any(self.path.glob("shard-*")):
-                    self._remove()
+        with writing(self.output):
+            self._claim(anew)
+            yield
 
     def add(self, shard: Shard) -> Shard:
-        """Write a shard, and return it as it lies on the disk; its name is a function of what it holds."""
+        """Write a shard, and return it as it lies on the disk; its name is a function of what it holds.
+
+        Raises
+        ------
+        StorageError
+        """
         digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
         name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
         path = self.path / f"shard-{name}.h5"
         durable.write(path, _image(shard, self.recipe))
-        return _read(path, self.recipe)
+        try:
+            return _read(path, self.recipe)
+        except (FileFormatError, OSError) as error:
+            raise durable.unlike(path) from error
 
     def shards(self) -> Iterator[Shard]:
-        """Read all shards, in the order of their names; a damaged one is set aside and left out."""
+        """Read all shards, in the order of their names; one that cannot be read is set aside and left out."""
         for path in sorted(self.path.glob("shard-*.h5")):
             try:
-                yield _read(path, self.recipe)
-            except FileFormatError:
+                shard = _read(path, self.recipe)
+            except (FileFormatError, OSError):
                 with durable.storage_errors(path):
                     path.replace(path.with_suffix(".bad"))
+            else:
+                yield shard
 
     def clear(self) -> None:
         """Delete the shards, once they are published or not wanted."""
         with durable.storage_errors(self.path):
+            durable.sync_folder(self.output.parent)  # a killed run may have published without getting so far
             for path in self.path.glob("shard-*"):
                 path.unlink(missing_ok=True)
 
-    def _remove(self) -> None:
-        """Delete the folder; the lock goes last."""
-        with suppress(OSError):  # the next run may already be in it, or the disk may be read-only
-            for path in sorted(self.path.iterdir(), key=lambda path: path.name == "lock"):
-                path.unlink(missing_ok=True)
-            self.path.rmdir()
-
-    def _claim(self) -> None:
-        """Clear what a dead run left half written; refuse shards of another recipe."""
+    def _claim(self, anew: bool) -> None:
+        """Clear what a dead run left half written; refuse or delete shards of another recipe."""
         durable.clear_leftovers(self.output)
         for leftover in self.path.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            durable.remove(leftover)
         note = self.path / "recipe.json"
         if any(self.path.glob("shard-*.h5")):
-            other = _noted(note)
+            other = noted(note)
             if other is not None and other.sha256 != self.recipe.sha256:
-                raise RecipeMismatch(
-                    f"An unfinished run of another recipe left its work in {self.path} "
-                    f"({other.difference(self.recipe)}); finish that run, write to another file, or use --overwrite."
-                )
+                if not anew:
+                    raise RecipeMismatch(
+                        f"An unfinished run of another recipe left its work in {self.path} "
+                        f"({other.difference(self.recipe)}); finish that run, write to another file, or use --overwrite."
+                    )
+                self.clear()
         durable.write(note, self.recipe.to_json().encode())
 
 
-def _noted(note: Path) -> Recipe | None:
+def _remove(folder: Path) -> None:
+    """Delete a work folder; the lock goes last."""
+    with suppress(OSError):  # the next run may already be in it, or the disk may be read-only
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == "lock"):
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def noted(note: Path) -> Recipe | None:
     """Read whose work this is; None where the note is lost: every shard names its own recipe as well."""
     try:
         return Recipe.from_json(note.read_text())
@@ -142,10 +177,11 @@ def _image(shard: Shard, recipe: Recipe) -> bytes:
         "recipe_sha256": recipe.sha256,
         "made_by": shard.made_by,
     }
-    buffer = layout.skeleton({name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
-    datasets, _ = layout.places(buffer)
-    image = np.frombuffer(bytearray(buffer.getvalue()), np.uint8)
-    for name, where in datasets.items():
+    empty = skeleton({name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
+    image = np.zeros(empty.size, np.uint8)
+    for offset, part in empty.parts:
+        image[offset : offset + len(part)] = np.frombuffer(part, np.uint8)
+    for name, where in empty.datasets.items():
         if columns[name].size:
             layout.view(image, where, name)[...] = columns[name]
     return sealed.seal(image.tobytes())
