@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, ParamSpec
@@ -17,7 +18,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from facefeat.data.folder import printable
-from facefeat.errors import FacefeatError
+from facefeat.errors import FacefeatError, StorageError
 
 P = ParamSpec("P")
 Progress = Callable[[str, int, int], None]
@@ -55,7 +56,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt as stop:
             raise typer.Exit(_stopped(command.__name__, stop)) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _mute(sys.stdout)
             raise typer.Exit(0) from None
         except typer.Exit:
             raise
@@ -76,10 +77,9 @@ def show(result: Callable[[], Any], document: Callable[[], dict[str, Any]], as_j
         return
     from rich.console import Console
 
-    console = Console(width=_width(sys.stdout), highlight=False)
-    with console.capture() as captured:
-        console.print(result())
-    _out(_trimmed(captured.get()))
+    text, is_terminal = StringIO(), sys.stdout is not None and sys.stdout.isatty()
+    Console(file=text, width=_width(sys.stdout), highlight=False, force_terminal=is_terminal).print(result())
+    _out(_trimmed(text.getvalue()))
 
 
 def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str, Any]]) -> None:
@@ -95,7 +95,6 @@ def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str
 
 def _on_paper(result: Any, path: Path) -> str:
     import re
-    from io import StringIO
 
     from rich.console import Console
 
@@ -194,13 +193,31 @@ def _out(text: str) -> None:
 
 def _put(stream: Any, text: str) -> None:
     """Write text; what the stream's encoding does not have, such as bytes of a name that are no UTF-8, becomes "?"."""
+    if stream is None:
+        return  # the program was started without it
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(stream, error) from error
+
+
+def unwritten(stream: Any, error: OSError) -> StorageError:
+    """Build the error for a stream that cannot be written, and let what is left for it go nowhere."""
+    _mute(stream)
+    return StorageError(f"The output cannot be written: {error.strerror}.")
+
+
+def _mute(stream: Any) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _width(stream: Any) -> int:
     """Return the terminal's width, at most 100; 100 where it is no terminal."""
     import shutil
 
-    return min(shutil.get_terminal_size((100, 24)).columns, 100) if stream.isatty() else 100
+    is_terminal = stream is not None and stream.isatty()
+    return min(shutil.get_terminal_size((100, 24)).columns, 100) if is_terminal else 100

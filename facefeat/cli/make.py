@@ -167,7 +167,7 @@ def compare(
             workers=frame.cores(workers),
             progress=tell,
         )
-    if report:
-        frame.write(report, lambda: tables.comparison(found), lambda: documents.comparison(found))
     frame.show(lambda: tables.comparison(found), lambda: documents.comparison(found), as_json)
+    if report:  # after the table: a full disk does not cost what was compared
+        frame.write(report, lambda: tables.comparison(found), lambda: documents.comparison(found))
     frame.hint(f"Next: facefeat fit {features} --head {found.best.head} --layer {found.best.layer}", quiet or as_json)

@@ -133,6 +133,13 @@ def exported(network: Network) -> Path:
         raise
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    except RuntimeError as error:
+        if "iostream" not in str(error):  # what OpenVINO says where the disk is full
+            raise
+        raise StorageError(
+            f"The network cannot be written to {folder.parent}; free some space there, or set FACEFEAT_CACHE_DIR to "
+            "another folder."
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder

@@ -21,6 +21,7 @@ from facefeat.features import hashes
 from facefeat.features.compute import Seconds, compute
 from facefeat.features.encode import BATCH_SIZE, Encoder, Plan
 from facefeat.features.recipe import Recipe
+from facefeat.features.store import durable
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.publish import Contents, publish
@@ -258,7 +259,9 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
     """
     n = len(columns["images/sha256"])
     a_row = sum(column.nbytes for column in columns.values()) / n if n else 0
-    needed, free = (2 * left + kept) * a_row, shutil.disk_usage(output.parent).free
+    needed = (2 * left + kept) * a_row
+    with durable.storage_errors(output):
+        free = shutil.disk_usage(output.parent).free
     if free < needed:
         raise StorageError(
             f"About {needed / 1e6:,.0f} MB more are needed in {output.absolute().parent}, and {free / 1e6:,.0f} MB are "

@@ -113,5 +113,6 @@ def _read(note: Path) -> dict[str, tuple[_Look, bytes]]:
 def _write(note: Path, looks: dict[str, tuple[_Look, bytes]]) -> None:
     files = {path: (look, digest.hex()) for path, (look, digest) in looks.items()}
     text = canonical_json({"version": _VERSION, "files": files})
-    with suppress(StorageError):  # it only saves time
+    with suppress(StorageError, OSError):  # it only saves time
+        durable.clear_leftovers(note)
         durable.write(note, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,6 +111,20 @@ def test_a_disk_that_fills_up_while_exporting_is_a_storage_error(cache: Path) ->
     with pytest.raises(StorageError):
         exported(full)
     assert not list((cache / "networks").glob("*full*"))
+
+
+def test_a_full_disk_is_said_whatever_the_exporter_calls_it(cache: Path) -> None:
+    def build() -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    network = replace(tiny.network("spilling"), build=build)
+    with pytest.raises(StorageError) as caught:
+        exported(network)
+    assert str(caught.value) == (
+        f"The network cannot be written to {cache / 'networks'}; free some space there, or set FACEFEAT_CACHE_DIR to "
+        "another folder."
+    )
+    assert not list((cache / "networks").glob("*spilling*"))
 
 
 def test_whoever_exports_first_wins(copy: Path, tmp_path: Path) -> None:
