@@ -6,9 +6,10 @@ A head is a module with
   learn the scaling on the training rows); its signature is the list of knobs, with their defaults;
 * ``SUMMARY``, one line for people;
 * ``GRID``, values to try for ``--search``, by knob;
-* optionally ``TRUSTED``, names of its own types that a bundle may hold beside scikit-learn's; ``RANK``, its
-  place among heads that score alike, 50 unless given, lower first; and ``SLOW = True`` where fitting takes so
-  long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process.
+* optionally ``TRUSTED``, names of types that a bundle may hold beside those of scikit-learn that ``build`` makes;
+  ``check_fitted(estimator, X, y)``, which refuses fitted attributes that no fit makes, when a bundle is read;
+  ``RANK``, its place among heads that score alike, 50 unless given, lower first; and ``SLOW = True`` where fitting
+  takes so long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process.
 
 docs/adding-a-head.md has a worked example.
 """

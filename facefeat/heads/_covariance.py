@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.heads._fitted import check_array, is_positive
+
 TRUSTED = ("facefeat.heads._covariance.WithinWhitening",)
 
 _TINY = 1e-10
@@ -74,6 +76,23 @@ class WithinWhitening:
     def whiten(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Multiply rows by the inverse root of the covariance: within a class all directions vary alike."""
         return self._scaled(X, self.variances**-0.5, self.rest**-0.5)
+
+    def unwhiten(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Undo ``whiten``."""
+        return self._scaled(X, self.variances**0.5, self.rest**0.5)
+
+    def check(self, width: int) -> None:
+        """Check attributes that come from a file.
+
+        Raises
+        ------
+        ValueError
+        """
+        n = len(self.variances) if isinstance(self.variances, np.ndarray) and self.variances.ndim else -1
+        variances = check_array(self.variances, (n,), "variances")
+        check_array(self.directions, (n, width), "directions")
+        if not is_positive(self.rest) or not (variances > 0).all():
+            raise ValueError("its variances are not above zero")
 
     def _scaled(self, X: NDArray[np.float64], along: NDArray[np.float64], rest: float) -> NDArray[np.float64]:
         parts = X @ self.directions.T

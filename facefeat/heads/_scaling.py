@@ -10,7 +10,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from facefeat.heads._fitted import check_array, check_attributes
+
 TRUSTED = ("facefeat.heads._scaling.SignedRoot",)
+BLOCK = 1024  # rows of a gallery that are looked at together
+
+_SLACK = 1e-4  # of a scaled number, for libraries that round in another order
 
 
 class SignedRoot(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -46,3 +51,50 @@ def scaled(classifier: Any, root: bool = True) -> Pipeline:
     """
     first = [("root", SignedRoot())] if root else []
     return Pipeline([*first, ("scale", StandardScaler()), ("classify", classifier)])
+
+
+def check_scaling(estimator: Pipeline, width: int) -> None:
+    """Check the fitted steps before the classifier.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Made by ``scaled``.
+    width : int
+        Number of features.
+
+    Raises
+    ------
+    ValueError
+    """
+    for step in estimator:
+        check_attributes(step, n_features_in_=width)
+    scaler = estimator["scale"]
+    check_array(scaler.mean_, (width,), "mean_")
+    if not (check_array(scaler.scale_, (width,), "scale_") > 0).all():
+        raise ValueError("its scale_ is not above zero")
+
+
+def bounds(scaling: Pipeline, X: NDArray[np.float16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return between which numbers rows lie after scaling, if X is what rounding left of them.
+
+    Every step keeps the order of numbers, so the bounds hold however much the scaling stretches.
+    """
+    vectors, half = X.astype(np.float32), np.spacing(np.abs(X)).astype(np.float32) / 2
+    return scaling.transform(vectors - half), scaling.transform(vectors + half)
+
+
+def check_rows(estimator: Pipeline, rows: NDArray[Any], X: NDArray[np.float16], name: str) -> None:
+    """Require that rows a classifier kept are those of a gallery, in its order.
+
+    Raises
+    ------
+    ValueError
+    """
+    with np.errstate(all="ignore"):  # numbers from a file may be of any size
+        for start in range(0, len(X), BLOCK):
+            kept = rows[start : start + BLOCK]
+            low, high = bounds(estimator[:-1], X[start : start + BLOCK])
+            slack = _SLACK * (1 + np.abs(kept))
+            if not ((low - slack <= kept) & (kept <= high + slack)).all():
+                raise ValueError(f"its {name} does not hold the pictures of the gallery")

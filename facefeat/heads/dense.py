@@ -13,9 +13,10 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from facefeat.heads._fitted import check_array
 from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
-from facefeat.heads._scaling import scaled
+from facefeat.heads._scaling import check_scaling, scaled
 
 MIN_STEPS = 8  # of training in an epoch
 
@@ -76,6 +77,19 @@ def build(
         random_state=random_state,
     )
     return scaled(network, root)
+
+
+def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
+    """Check the fitted attributes; see ``facefeat.learn.head.Head``."""
+    check_scaling(estimator, X.shape[1])
+    network = estimator[-1]
+    sides = (X.shape[1], *network.hidden, len(network.classes_))
+    for found in (network.coefs_, network.intercepts_):
+        if not isinstance(found, list) or len(found) != len(sides) - 1:
+            raise ValueError("its layers are not as many as it was made with")
+    for i, (kernel, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+        check_array(kernel, sides[i : i + 2], "coefs_")
+        check_array(bias, sides[i + 1 : i + 2], "intercepts_")
 
 
 class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from facefeat.heads._covariance import WithinWhitening, class_means
+from facefeat.heads._fitted import check_array
 from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
-from facefeat.heads._scaling import scaled
+from facefeat.heads._scaling import check_scaling, scaled
 
 SUMMARY = "linear discriminant analysis, shrunk covariance"
 RANK = 10
@@ -36,6 +37,13 @@ def build(shrinkage: float | str = "auto", root: bool = True) -> Any:
     Pipeline
     """
     return scaled(ShrunkLDA(shrinkage=shrinkage), root)
+
+
+def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
+    """Check the fitted attributes; see ``facefeat.learn.head.Head``."""
+    check_scaling(estimator, X.shape[1])
+    check_array(estimator[-1].coef_, (len(estimator.classes_), X.shape[1]), "coef_")
+    check_array(estimator[-1].intercept_, (len(estimator.classes_),), "intercept_")
 
 
 class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from facefeat.heads._scaling import TRUSTED, scaled
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.heads._fitted import check_array
+from facefeat.heads._scaling import TRUSTED, check_scaling, scaled
 
 SUMMARY = "logistic regression"
 RANK = 30
 GRID: dict[str, list[Any]] = {"C": [0.01, 0.1, 1.0, 10.0]}
 
-__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build"]
+__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build", "check_fitted"]
 
 
 def build(C: float = 1.0, max_iter: int = 300, root: bool = True) -> Any:
@@ -32,3 +36,11 @@ def build(C: float = 1.0, max_iter: int = 300, root: bool = True) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return scaled(LogisticRegression(C=C, max_iter=max_iter), root)
+
+
+def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
+    """Check the fitted attributes; see ``facefeat.learn.head.Head``."""
+    check_scaling(estimator, X.shape[1])
+    n_rules = len(estimator.classes_) if len(estimator.classes_) > 2 else 1
+    check_array(estimator[-1].coef_, (n_rules, X.shape[1]), "coef_")
+    check_array(estimator[-1].intercept_, (n_rules,), "intercept_")

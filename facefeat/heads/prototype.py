@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -11,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from facefeat.heads._covariance import TRUSTED as _COVARIANCE
 from facefeat.heads._covariance import WithinWhitening, class_means
+from facefeat.heads._fitted import check_array
 from facefeat.heads._rows import training_rows
+from facefeat.heads._scaling import BLOCK, bounds, check_scaling, scaled
 from facefeat.heads._scaling import TRUSTED as _SCALING
-from facefeat.heads._scaling import scaled
 
 SUMMARY = "nearest class mean, cosine in a whitened space"
 RANK = 20
@@ -37,6 +39,59 @@ def build(whiten: bool = True, root: bool = True) -> Any:
     Pipeline
     """
     return scaled(PrototypeClassifier(whiten=whiten), root)
+
+
+def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
+    """Check the fitted attributes, and that they are of these people; see ``facefeat.learn.head.Head``."""
+    n_people, width = len(estimator.classes_), X.shape[1]
+    check_scaling(estimator, width)
+    fitted = estimator[-1]
+    check_array(fitted.centre_, (width,), "centre_")
+    toward = check_array(fitted.prototypes_, (n_people, width), "prototypes_")
+    if type(fitted.whitening_) is not (WithinWhitening if fitted.whiten else type(None)):
+        raise ValueError("its whitening_ is not what it was made with")
+    with np.errstate(all="ignore"):  # numbers from a file may be of any size
+        if fitted.whitening_ is not None:
+            fitted.whitening_.check(width)
+            toward = fitted.whitening_.unwhiten(toward)
+        if not _are_theirs(toward, estimator[:-1], X, y):
+            raise ValueError("its prototypes are not those of its people")
+
+
+def _are_theirs(toward: NDArray[np.float64], scaling: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> bool:
+    """Tell whether prototypes point where their people's pictures lie, as far as the rounded vectors can tell."""
+    means = _means(y, lambda rows: scaling.transform(X[rows].astype(np.float32)), X.shape[1])
+    means -= np.bincount(y) @ means / len(y)
+    doubtful = np.einsum("kd,kd->k", _unit(means), _unit(toward)) < 0.9
+    if not doubtful.any():
+        return True
+
+    def blur(rows: slice) -> NDArray[np.float64]:
+        low, high = bounds(scaling, X[rows])
+        return (high - low).astype(np.float64)
+
+    # A mean four times as long as the bound of its error is off by no more than 15 degrees, whose cosine is 0.97.
+    bound = _means(y, blur, X.shape[1])
+    bound += np.bincount(y) @ bound / len(y)
+    plain = np.linalg.norm(means, axis=1) > 4 * np.linalg.norm(bound, axis=1)
+    return not (doubtful & plain).any()
+
+
+def _means(y: NDArray[np.int32], rows: Callable[[slice], NDArray[Any]], width: int) -> NDArray[np.float64]:
+    """Return each person's mean row, from rows that are made block by block."""
+    counts = np.bincount(y)
+    sums = np.zeros((len(counts), width))
+    for start in range(0, len(y), BLOCK):
+        block = slice(start, start + BLOCK)
+        np.add.at(sums, y[block], rows(block))
+    means: NDArray[np.float64] = sums / counts[:, None]
+    return means
+
+
+def _unit(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = X / np.where(lengths > 0, lengths, 1)
+    return unit
 
 
 class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -111,6 +166,4 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         moved = X - self.centre_
         if self.whitening_ is not None:
             moved = self.whitening_.whiten(moved)
-        lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-        directions: NDArray[np.float64] = moved / np.where(lengths > 0, lengths, 1)
-        return directions
+        return _unit(moved)

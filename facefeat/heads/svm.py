@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from facefeat.heads._scaling import TRUSTED, scaled
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.heads._fitted import check_array, check_attributes
+from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
 
 SUMMARY = "support vector machine, linear or rbf"
 RANK = 40
 GRID: dict[str, list[Any]] = {"kernel": ["linear", "rbf"], "C": [0.1, 1.0, 10.0]}
 
-__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build"]
+__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build", "check_fitted"]
 
 
 def build(
@@ -39,3 +43,27 @@ def build(
 
     # break_ties: otherwise predict and the decision function may name different people.
     return scaled(SVC(C=C, kernel=kernel, gamma=gamma, break_ties=True), root)
+
+
+def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
+    """Check the fitted attributes, which libsvm reads without looking; see ``facefeat.learn.head.Head``."""
+    check_scaling(estimator, X.shape[1])
+    machine, n_people = estimator[-1], len(estimator.classes_)
+    check_attributes(machine, _sparse=False)
+    support = machine.support_
+    n_vectors = len(support) if isinstance(support, np.ndarray) and support.ndim == 1 else 0
+    check_array(support, (n_vectors,), "support_", np.int32)
+    counts = check_array(machine._n_support, (n_people,), "_n_support", np.int32)
+    check_array(machine.support_vectors_, (n_vectors, X.shape[1]), "support_vectors_", np.float64)
+    for name in ("_dual_coef_", "dual_coef_"):
+        check_array(getattr(machine, name), (n_people - 1, n_vectors), name, np.float64)
+    for name in ("_intercept_", "intercept_"):
+        check_array(getattr(machine, name), (n_people * (n_people - 1) // 2,), name, np.float64)
+    for name in ("_probA", "_probB"):
+        check_array(getattr(machine, name), (0,), name, np.float64)
+    if not n_vectors or counts.min() < 0 or support.min() < 0 or support.max() >= len(y):
+        raise ValueError("its support_ points at pictures that are not there")
+    # libsvm keeps the support vectors person by person; a sum alone could overflow to the right number.
+    if not np.array_equal(np.bincount(y[support], minlength=n_people), counts) or (np.diff(y[support]) < 0).any():
+        raise ValueError("its support vectors are pictures of other people")
+    check_rows(estimator, machine.support_vectors_, X[support], "support_vectors_")

@@ -1,7 +1,9 @@
 """A fitted recogniser on disk: ``NAME.facefeat``, a ZIP that holds no code.
 
 Reading is three steps: the archive and its manifest are read, every member is checked, and only then is
-anything constructed. No pickle is ever loaded.
+anything constructed. What was constructed is checked again before anything is computed with it. No pickle is
+ever loaded. ``facefeat.learn.archive`` checks bytes, ``facefeat.learn.manifest`` fields, and
+``facefeat.learn.head`` estimators.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import stat
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,21 +20,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat import plugins
-from facefeat.errors import DamagedFile, FacefeatError, ForeignFile, InputError, NewerFile, StorageError
-from facefeat.features.recipe import Recipe, canonical_json
+from facefeat.errors import DamagedFile, FileFormatError, ForeignFile, MissingExtra
+from facefeat.features.recipe import Recipe
 from facefeat.features.store import durable
+from facefeat.learn import archive
 from facefeat.learn import head as heads
+from facefeat.learn import manifest as manifests
+from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION
 from facefeat.learn.unknown import Threshold
+from facefeat.learn.unknown import similarities as cosines_of
 
-FORMAT = "facefeat-bundle"
-VERSION = 1
-MANIFEST = "manifest.json"
 MEMBERS = ("head.skops", "unknown.skops", "gallery.npz", "MODEL_CARD.md")
-MAX_BYTES = 8 * 1024**3
-MAX_RATIO = 200  # of a member's size to its size in the archive
+UNKNOWN = ("prototype", {"whiten": True})  # the head that strangers are refused by, and its knobs
+SAMPLE = 8  # rows of the gallery that are tried
 
 _TIME = (1980, 1, 1, 0, 0, 0)
+_COLUMNS = {"vectors": (np.float16, 2), "person": (np.int32, 1), "paths": (np.bytes_, 1), "sha256": (np.uint8, 2)}
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,14 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
         },
     }
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, data in {MANIFEST: json.dumps(manifest, indent=1, ensure_ascii=False).encode(), **members}.items():
-            archive.writestr(zipfile.ZipInfo(name, _TIME), data, zipfile.ZIP_DEFLATED, 1)
+            packed.writestr(zipfile.ZipInfo(name, _TIME), data, zipfile.ZIP_DEFLATED, 1)
     durable.write(path, buffer.getvalue())
 
 
 def read(path: str | Path) -> Bundle:
-    """Read, check, then construct a bundle.
+    """Read, check, then construct a bundle, which may come from anybody.
 
     Parameters
     ----------
@@ -160,115 +162,67 @@ def read(path: str | Path) -> Bundle:
     manifest, members = _members(path)
     try:
         return _constructed(path, manifest, members)
-    except FacefeatError:
+    except (FileFormatError, MissingExtra):
         raise
     except Exception as error:  # a file from a stranger may fail any expectation
-        raise DamagedFile(f"{path} is damaged: its parts do not fit together ({_one_line(error)}).") from error
+        reason = archive.one_line(error)
+        raise DamagedFile(f"{path} is damaged: its parts do not fit together ({reason}).") from error
 
 
 def _members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read the archive, checking names, kinds, sizes and hashes; nothing is parsed but the manifest."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_directory(path, archive)
-            manifest = json.loads(archive.read(MANIFEST))
-            _check_format(path, manifest)
-            members = {name: archive.read(name) for name in MEMBERS}
-    except FileNotFoundError:
-        raise InputError(f"There is no model {path}; make one with: facefeat fit -o {path}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; a model made by facefeat fit is expected.") from None
-    except zipfile.BadZipFile as error:
-        if path.read_bytes()[:2] == b"PK":
-            raise DamagedFile(f"{path} is damaged: it is cut off or overwritten.") from error
-        raise ForeignFile(f"{path} is not a facefeat model; facefeat fit makes one.") from error
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, EOFError, zipfile.zlib.error, NotImplementedError, RuntimeError) as error:  # type: ignore[attr-defined]
-        if isinstance(error, (DamagedFile, NewerFile, ForeignFile)):
-            raise
-        raise DamagedFile(f"{path} is damaged: {_one_line(error)}.") from error
-    listed = manifest.get("members")
-    for name, data in members.items():
+    packed = archive.opened(archive.contents(path), str(path))
+    names = sorted(info.filename for info in packed.infolist())
+    if MANIFEST not in names:
+        raise ForeignFile(f"{path} is a ZIP file that facefeat did not make.")
+    if names != sorted((MANIFEST, *MEMBERS)):
+        odd = sorted(set(names) ^ {MANIFEST, *MEMBERS}) or ["a member twice"]
+        reason = f"{archive.shown(odd[0])} is missing or does not belong there"
+        raise DamagedFile(f"{path} is not a whole facefeat model: {reason}.")
+    manifest = archive.parsed(archive.member(packed, MANIFEST, str(path)), f"{MANIFEST} in {path}")
+    manifests.check_format(path, manifest)
+    members, listed = {}, manifest.get("members")
+    for name in MEMBERS:
+        data = archive.member(packed, name, str(path))
         entry = listed.get(name) if isinstance(listed, dict) else None
         if not isinstance(entry, dict) or entry.get("sha256") != hashlib.sha256(data).hexdigest():
             raise DamagedFile(f"{path} is damaged: {name} does not match its checksum.")
+        members[name] = data
     return manifest, members
 
 
-def _check_directory(path: Path, archive: zipfile.ZipFile) -> None:
-    infos = archive.infolist()
-    if MANIFEST not in {info.filename for info in infos}:
-        raise ForeignFile(f"{path} is a ZIP file that facefeat did not make.")
-    names = sorted(info.filename for info in infos)
-    if names != sorted((MANIFEST, *MEMBERS)):
-        odd = sorted(set(names) ^ {MANIFEST, *MEMBERS}) or ["a member twice"]
-        raise DamagedFile(f"{path} is not a whole facefeat model: {odd[0]!r} is missing or does not belong there.")
-    for info in infos:
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise DamagedFile(f"{path} is refused: {info.filename} is a link.")
-        if info.file_size > MAX_RATIO * max(info.compress_size, 1) + 4096:
-            raise DamagedFile(f"{path} is refused: {info.filename} unpacks to {MAX_RATIO} times its size or more.")
-    if sum(info.file_size for info in infos) > MAX_BYTES:
-        raise DamagedFile(f"{path} is refused: it unpacks to more than {MAX_BYTES // 1024**3} GB.")
-
-
-def _check_format(path: Path, manifest: Any) -> None:
-    name, _, number = str(manifest.get("format", "") if isinstance(manifest, dict) else "").partition("/")
-    if name != FORMAT or not number.isdecimal() or int(number) < 1:
-        raise ForeignFile(f"{path} is a ZIP file that facefeat did not make.")
-    if int(number) > VERSION:
-        raise NewerFile(f"{path} has format {number}; this facefeat reads up to {VERSION}. Install a newer facefeat.")
-
-
-def _constructed(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
-    record = canonical_json(manifest["recipe"])
-    recipe = Recipe.from_json(record)
-    if hashlib.sha256(record.encode()).hexdigest() != manifest["recipe_sha256"]:
-        raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
-    people = tuple(str(person) for person in manifest["people"])
-    gallery = _gallery(members["gallery.npz"])
-    threshold = Threshold(**manifest["threshold"])
-    if manifest["layer"] not in recipe.layers or len(set(people)) != len(people):
-        raise DamagedFile(f"{path} is damaged: its layer or people do not fit its recipe.")
-    if not isinstance(threshold.value, float) or not np.isfinite(threshold.value):
-        raise DamagedFile(f"{path} is damaged: its threshold is no number.")
-    if len(gallery.person) and not 0 <= gallery.person.min() <= gallery.person.max() < len(people):
-        raise DamagedFile(f"{path} is damaged: its gallery has people it does not know.")
-    from facefeat.heads import prototype
-
-    if manifest["head"] not in plugins.names("head"):
-        raise ForeignFile(f"{path} needs the head '{manifest['head']}', which is not installed.")
-    estimator = _unpacked(path, members["head.skops"], heads.trusted(manifest["head"]))
-    unknown = _unpacked(path, members["unknown.skops"], prototype.TRUSTED)
-    for fitted in (estimator, unknown):
-        if list(fitted.classes_) != list(range(len(people))) or fitted.n_features_in_ != gallery.vectors.shape[1]:
-            raise DamagedFile(f"{path} is damaged: its head knows other people or vectors than its manifest.")
-    if not isinstance(unknown[-1], prototype.PrototypeClassifier):
-        raise DamagedFile(f"{path} is damaged: its score for strangers is of another kind.")
-    sample = gallery.vectors[:8].astype(np.float32)
-    for scores in (heads.decision_scores(estimator, sample), unknown[-1].similarities(unknown[:-1].transform(sample))):
-        if scores.shape != (len(sample), len(people)) or not np.isfinite(scores).all():
-            raise DamagedFile(f"{path} is damaged: its head does not give one number a person.")
+def _constructed(path: Path, values: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
+    manifest = manifests.checked(path, values)
+    gallery = _gallery(members["gallery.npz"], manifest.people, f"gallery.npz in {path}")
+    estimator = _fitted(members["head.skops"], manifest.head, manifest.params, gallery, f"head.skops in {path}")
+    unknown = _fitted(members["unknown.skops"], *UNKNOWN, gallery, f"unknown.skops in {path}")
+    sample = gallery.vectors[:SAMPLE].astype(np.float32)
+    with np.errstate(all="ignore"):  # numbers from a file may be of any size
+        for scores in (heads.decision_scores(estimator, sample), cosines_of(unknown, sample)):
+            if scores.shape != (len(sample), len(manifest.people)) or not np.isfinite(scores).all():
+                raise DamagedFile(f"{path} is damaged: its head does not give one number a person.")
     return Bundle(
-        recipe, manifest["head"], manifest["params"], manifest["layer"], people, threshold,
-        manifest["scores"], manifest["versions"], estimator, unknown, gallery,
+        manifest.recipe, manifest.head, manifest.params, manifest.layer, manifest.people, manifest.threshold,
+        manifest.scores, manifest.versions, estimator, unknown, gallery,
     )  # fmt: skip
 
 
-def _unpacked(path: Path, data: bytes, trusted: tuple[str, ...]) -> Any:
-    """Construct an estimator, if it holds nothing but scikit-learn's own types and the head's."""
+def _fitted(data: bytes, head: str, params: Mapping[str, Any], gallery: Gallery, whose: str) -> Any:
+    """Construct an estimator, if it holds nothing but what the head makes."""
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    archive.check_skops(data, heads.held_types(head, params), whose)
     try:
-        return skops.io.loads(data, trusted=list(trusted))
+        estimator = skops.io.loads(data, trusted=list(heads.trusted(head)))
+        heads.check_fitted(head, params, estimator, gallery.vectors, gallery.person)
     except UntrustedTypesFoundException as error:
-        raise DamagedFile(
-            f"{path} is refused: it holds types that no head of facefeat has ({_one_line(error)})."
-        ) from error
+        reason = archive.one_line(error)
+        raise DamagedFile(f"{whose} is refused: it holds types that nobody vouches for ({reason}).") from error
     except Exception as error:  # skops raises many kinds on a malformed file
-        raise DamagedFile(f"{path} is damaged: its head cannot be read ({_one_line(error)}).") from error
+        reason = archive.one_line(error)
+        raise DamagedFile(f"{whose} is damaged: it is no fitted {head} of this gallery ({reason}).") from error
+    return estimator
 
 
 def _gallery_bytes(gallery: Gallery) -> bytes:
@@ -283,16 +237,27 @@ def _gallery_bytes(gallery: Gallery) -> bytes:
     return buffer.getvalue()
 
 
-def _gallery(data: bytes) -> Gallery:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        vectors, person, sha256 = arrays["vectors"], arrays["person"], arrays["sha256"]
-        paths = tuple(path.decode() for path in arrays["paths"].tolist())
-    if not len(vectors) == len(person) == len(paths) == len(sha256) or vectors.ndim != 2:
-        raise DamagedFile("The gallery's columns have different lengths.")
-    if not np.isfinite(vectors).all():
-        raise DamagedFile("The gallery holds numbers that are not finite.")
+def _gallery(data: bytes, people: tuple[str, ...], whose: str) -> Gallery:
+    arrays = archive.arrays(data, _COLUMNS, whose)
+    n = len(arrays["person"]) if arrays["person"].ndim else 0
+    for name, (dtype, ndim) in _COLUMNS.items():
+        found = arrays[name]
+        if not np.issubdtype(found.dtype, dtype) or found.ndim != ndim or len(found) != n:
+            raise DamagedFile(f"{whose} is damaged: {name} has another type or length than the format says.")
+    person, vectors, sha256 = arrays["person"], arrays["vectors"], arrays["sha256"]
+    if (
+        not n
+        or not 0 <= person.min() <= person.max() < len(people)
+        or not np.bincount(person, minlength=len(people)).all()
+    ):
+        raise DamagedFile(f"{whose} is damaged: it has people that the manifest does not name, or none of somebody.")
+    if not vectors.shape[1] or sha256.shape[1] != 32:
+        raise DamagedFile(f"{whose} is damaged: its vectors or hashes are of no length that they can have.")
+    paths = tuple(path.decode() for path in arrays["paths"].tolist())
+    for path, index in zip(paths, person.tolist(), strict=True):
+        folder, *inner = path.split("/")
+        if folder != people[index] or not inner or not {"", ".", ".."}.isdisjoint(inner):
+            raise DamagedFile(
+                f"{whose} is refused: {archive.shown(path)} is no picture of {archive.shown(people[index])}."
+            )
     return Gallery(vectors, person, paths, sha256)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

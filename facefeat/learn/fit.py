@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat import plugins
-from facefeat.errors import InputError, UsageError
+from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
@@ -91,7 +91,9 @@ def fit(
     UsageError
         For an unknown head, layer or knob, or a value the head refuses.
     InputError
-        With fewer than two people.
+        With fewer than two people, or numbers too large for a bundle.
+    DamagedFile
+        If vectors are not finite.
     StorageError
     """
     started = time.perf_counter()
@@ -99,7 +101,7 @@ def fit(
     _check(file, head, layer, params, search, fpir)
     tell = progress or (lambda what, done, total: None)
     head, layer, how, scores = _chosen(file, head, layer, random_state, workers, tell)
-    X, y = np.asarray(file.vectors(layer)), file.person
+    X, y = _numbers(file, layer), file.person
     groups = groups_of(file)
     if search:
         params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
@@ -123,6 +125,17 @@ def fit(
     )
     bundles.write(bundle, Path(output), model_card(bundle))
     return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
+
+
+def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
+    """Return the vectors of a layer, if a bundle can keep them."""
+    X = np.asarray(file.vectors(layer))
+    largest, most = np.abs(X).max(), float(np.finfo(np.float16).max)
+    if not np.isfinite(largest):
+        raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
+    if largest > most:
+        raise InputError(f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling.")
+    return X
 
 
 def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float) -> None:

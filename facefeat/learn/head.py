@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -25,7 +25,12 @@ class Head(Protocol):
     GRID : dict of str to list
         Values that ``--search`` tries, by knob.
 
-    Optional: ``TRUSTED``, ``RANK`` and ``SLOW``, read by ``trusted``, ``rank`` and ``is_slow``.
+    Optional: ``TRUSTED``, ``RANK`` and ``SLOW``, read by ``trusted``, ``rank`` and ``is_slow``; and
+    ``check_fitted(estimator, X, y)``, called by the function of that name here when a bundle is read. It gets an
+    estimator that is made like ``build``'s, but whose fitted attributes may be anything that a file can hold, and
+    the gallery: X of shape (n_images, n_features), float16, and y of shape (n_images,), int32, in which every
+    class from 0 has a row. It raises ValueError, one clause, unless all that predicting reads has the type, shape
+    and range that it was written for. Compiled code that does not look is why: it would read memory not its own.
     """
 
     SUMMARY: str
@@ -47,8 +52,13 @@ def get(name: str) -> Head:
 
 
 def trusted(name: str) -> tuple[str, ...]:
-    """Return the types that a bundle of this head may hold beside scikit-learn's own."""
+    """Return the types that a bundle of this head may hold beside scikit-learn's own that ``build`` makes."""
     return tuple(getattr(get(name), "TRUSTED", ()))
+
+
+def held_types(name: str, params: Mapping[str, Any]) -> frozenset[str]:
+    """Return the full names of all types that a bundle of this head and these knobs may hold."""
+    return frozenset({*trusted(name), *_types_of(build(name, params))})
 
 
 def rank(name: str) -> int:
@@ -90,7 +100,7 @@ def build(name: str, params: Mapping[str, Any] | None = None) -> Any:
     for knob, value in (params or {}).items():
         if knob not in knobs(name):
             raise unknown_name(f"knob of {name}", knob, knobs(name))
-        if not _fits(value, hints[knob]):
+        if not fits(value, hints[knob]):
             raise UsageError(f"{name}: {knob} should be {_in_words(hints[knob])}; {value!r} was given.")
         checked[knob] = tuple(value) if isinstance(value, list) else value
     return head.build(**checked)
@@ -121,6 +131,36 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     return values
 
 
+def check_fitted(name: str, params: Mapping[str, Any], fitted: Any, X: NDArray[np.float16], y: NDArray[Any]) -> None:
+    """Refuse an estimator from a file that is not what the head makes of these knobs, before anything is computed.
+
+    Its parameters are replaced by those that ``build`` gives, so the file decides on fitted attributes alone.
+
+    Parameters
+    ----------
+    name : str
+    params : mapping of str to value
+    fitted : estimator
+    X : ndarray of shape (n_images, n_features), float16
+        The gallery.
+    y : ndarray of shape (n_images,), int32
+        Every class from 0 has a row.
+
+    Raises
+    ------
+    ValueError
+        One clause.
+    """
+    _adopt(fitted, build(name, params), frozenset(knobs(name)))
+    classes, width = fitted.classes_, fitted.n_features_in_
+    if not isinstance(classes, np.ndarray) or classes.dtype.kind not in "iu" or type(width) is not int:
+        raise ValueError("it has no classes")
+    if not np.array_equal(classes, np.arange(y.max() + 1)) or width != X.shape[1]:
+        raise ValueError("it knows other people or vectors than the manifest")
+    if check := getattr(get(name), "check_fitted", None):
+        check(fitted, X, y)
+
+
 def decision_scores(estimator: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     """Return one score a class, of which ``predict`` names the largest.
 
@@ -140,14 +180,50 @@ def decision_scores(estimator: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(estimator.predict_proba(X), np.float64)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _types_of(value: Any) -> Iterator[str]:
+    """Yield the types of an unfitted estimator and of those within it."""
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _types_of(one)
+    elif hasattr(value, "get_params"):
+        yield f"{type(value).__module__}.{type(value).__name__}"
+        yield from _types_of(tuple(value.get_params(deep=False).values()))
+
+
+def _adopt(fitted: Any, built: Any, names: frozenset[str]) -> None:
+    """Require that an estimator is made like another, and give it the other's parameters."""
+    if type(fitted) is not type(built):
+        raise ValueError(f"it has a {type(fitted).__name__} for a {type(built).__name__}")
+    if isinstance(built, (list, tuple)):
+        if len(fitted) != len(built):
+            raise ValueError("it has more or fewer steps")
+        for one, other in zip(fitted, built, strict=True):
+            _adopt(one, other, names)
+    elif not hasattr(built, "get_params"):
+        if fitted != built:
+            raise ValueError("its steps have other names")
+    else:
+        own = vars(fitted)
+        if hidden := [key for key in own if callable(getattr(type(fitted), key, None))]:
+            raise ValueError(f"an attribute hides the method {hidden[0]}")
+        for key, value in built.get_params(deep=False).items():
+            if any(_types_of(value)):
+                _adopt(own.get(key), value, names)
+            elif key in names and own.get(key) != value:
+                raise ValueError(f"it was made with another {key}")
+            else:
+                setattr(fitted, key, value)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value is of an annotated type; whole numbers are floats, lists are tuples."""
     origin, options = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, option) for option in options)
+        return any(fits(value, option) for option in options)
     if origin is Literal:
         return value in options
     if origin is tuple:
-        return isinstance(value, (list, tuple)) and all(_fits(one, options[0]) for one in value)
+        return isinstance(value, (list, tuple)) and all(fits(one, options[0]) for one in value)
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     return type(value) is hint

@@ -14,7 +14,7 @@ from facefeat.data import picture
 from facefeat.data.faces import Face
 from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
-from facefeat.errors import PictureRefused
+from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch
 from facefeat.features.encode import Encoder, plan_of
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
@@ -117,7 +117,8 @@ class Recogniser:
     def __init__(self, bundle: Bundle, encoder: Encoder) -> None:
         self.bundle = bundle
         self.encoder = encoder
-        self._gallery = directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
+        with np.errstate(all="ignore"):  # see namings
+            self._gallery = directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
 
     def predict(self, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:
         """Name every face of some photographs.
@@ -202,11 +203,34 @@ def predict(model: str | Path, pictures: Iterable[str | Path], top: int = 3) -> 
 
 
 def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float64] | None = None) -> list[Naming]:
-    """Name faces by their vectors, with or without the nearest training pictures."""
-    scores = decision_scores(bundle.estimator, X)
-    cosines = similarities(bundle.unknown, X)
-    own = directions(bundle.unknown, X) @ gallery.T if gallery is not None else np.empty((len(X), 0))
+    """Name faces by their vectors, with or without the nearest training pictures.
+
+    Raises
+    ------
+    RecipeMismatch
+        If the vectors are of another width than the model's.
+    DamagedFile
+        If the model has no finite score for a face.
+    """
+    width = bundle.gallery.vectors.shape[1]
+    if X.shape[1] != width:
+        raise RecipeMismatch(
+            f"The model takes vectors of {width} numbers, but {bundle.layer} of its recipe has {X.shape[1]} here: "
+            "one of the two was not made by that recipe."
+        )
+    try:
+        with np.errstate(all="ignore"):  # a model from anybody may hold numbers of any size
+            scores, cosines = decision_scores(bundle.estimator, X), similarities(bundle.unknown, X)
+            own = directions(bundle.unknown, X) @ gallery.T if gallery is not None else np.empty((len(X), 0))
+    except ValueError as error:
+        raise _no_score(bundle) from error
+    if not all(np.isfinite(numbers).all() for numbers in (scores, cosines, own)):
+        raise _no_score(bundle)
     return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, own, strict=True)]
+
+
+def _no_score(bundle: Bundle) -> DamagedFile:
+    return DamagedFile(f"The model gives no number for a face: its head {bundle.head}, or the vectors, are damaged.")
 
 
 def _naming(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facefeat.errors import InputError, UsageError
+from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile, read
@@ -92,3 +93,22 @@ def test_two_people_of_one_picture_each_can_be_told_apart(tmp_path: Path) -> Non
     bundle = fit(file, tmp_path / "m", head="prototype").bundle
     assert bundle.estimator.predict(np.asarray(file.vectors("grey8"))).tolist() == [0, 1]
     assert bundle.threshold.value == -1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "sentence"),
+    [
+        (np.nan, DamagedFile, "{path} is damaged: its vectors of grey8 are not all finite numbers."),
+        (-np.inf, DamagedFile, "{path} is damaged: its vectors of grey8 are not all finite numbers."),
+        (70_000, InputError, "grey8 has numbers over 65,504, more than a model keeps; use another layer or pooling."),
+    ],
+)
+def test_numbers_that_no_model_can_keep(
+    file: FeatureFile, tmp_path: Path, value: float, error: type[Exception], sentence: str
+) -> None:
+    vectors = np.array(file.vectors("grey8"))
+    vectors[3, 5] = value
+    odd = replace(file, columns={**file.columns, "features/grey8": vectors})
+    with pytest.raises(error) as caught:
+        fit(odd, tmp_path / "m", head="knn", layer="grey8")
+    assert str(caught.value) == sentence.format(path=file.path) and not (tmp_path / "m").exists()
