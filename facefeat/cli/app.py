@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from facefeat.cli import look, make, use
+from facefeat.cli import files, frame, look, make, use
 from facefeat.cli.demo import demo
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
 
 for command in (
     make.extract, make.compare, make.fit, use.evaluate, use.predict,
-    look.info, look.heads, look.backbones, demo,
+    look.info, look.check, files.merge, files.prune, look.heads, look.backbones, demo,
 ):  # fmt: skip
     app.command()(command)
 
@@ -44,4 +45,9 @@ def options(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except OSError as error:  # from the pages of help; commands catch their own
+        failed = frame.unwritten(sys.stdout, error)
+        frame.hint(str(failed), quiet=False)
+        sys.exit(failed.exit_code)

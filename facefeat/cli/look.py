@@ -1,4 +1,4 @@
-"""The commands that look at things: info, heads, backbones."""
+"""The commands that look at things: info, check, heads, backbones."""
 
 from __future__ import annotations
 
@@ -9,23 +9,50 @@ import typer
 
 from facefeat.cli import frame
 
+File = Annotated[Path, typer.Argument(help="A feature file, or a model made by facefeat fit.")]
+
 
 @frame.reported
 def info(
-    features: Annotated[Path, typer.Argument(help="A feature file.")] = Path("features.h5"),
+    file: File = Path("features.h5"),
     as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
     verbose: frame.Verbose = False,
     debug: frame.Debug = False,
 ) -> None:
-    """Show what a feature file holds.
+    """Show what a feature file or a model holds.
 
     Example: facefeat info features.h5
     """
-    from facefeat.features.store.file import read
-    from facefeat.report import documents, tables
+    from facefeat.learn.check import look
+    from facefeat.report import documents, files
 
-    file = read(features)
-    frame.show(lambda: tables.info(file, verbose), lambda: documents.info(file), as_json)
+    seen = look(file)
+    frame.show(lambda: files.info(seen, verbose), lambda: documents.info(seen), as_json)
+
+
+@frame.reported
+def check(
+    file: File = Path("features.h5"),
+    as_json: frame.AsJson = False,
+    quiet: frame.Quiet = False,
+    debug: frame.Debug = False,
+) -> None:
+    """Check every checksum and count of a feature file, with unfinished work beside it, or of a model.
+
+    Exits with 4 if there is any problem.
+
+    Example: facefeat check features.h5
+    """
+    from facefeat.learn.check import check as run
+    from facefeat.report import documents, files
+
+    found = run(file)
+    frame.show(lambda: files.checked(found), lambda: documents.checked(found), as_json)
+    if found.problems:
+        mend = "facefeat extract --overwrite makes a feature file anew and sets damaged shards aside; facefeat fit, a model"
+        frame.hint(f"{mend}.", quiet or as_json)
+        raise typer.Exit(4)
 
 
 @frame.reported

@@ -6,9 +6,17 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facefeat.data.folder import escaped
 from facefeat.features.extract import Extraction
+from facefeat.features.merge import Merged
+from facefeat.features.prune import Pruned
+from facefeat.features.store.check import Checked, Remark, Unfinished
 from facefeat.features.store.file import FeatureFile
+from facefeat.learn.bundle import Bundle
+from facefeat.learn.check import Seen
 from facefeat.learn.compare import Comparison
 from facefeat.learn.evaluate import Evaluation
 from facefeat.learn.fit import Fitted
@@ -30,7 +38,7 @@ def extraction(made: Extraction) -> dict[str, Any]:
         "reused": made.reused,
         "duplicates": made.duplicates,
         "without_face": made.whole,
-        "skipped": [{"path": one.path, "code": one.code, "message": one.message} for one in made.file.skipped],
+        "skipped": _skipped(made.file),
         "output": escaped(str(made.file.path)),
         "recipe": made.file.recipe.as_dict(),
         "recipe_sha256": made.file.recipe.sha256,
@@ -142,19 +150,111 @@ def prediction(photos: list[Photo], ran_on: str) -> dict[str, Any]:
     }
 
 
-def info(file: FeatureFile) -> dict[str, Any]:
-    """Describe a feature file; schema ``facefeat/info/1``."""
+def info(seen: Seen) -> dict[str, Any]:
+    """Describe a feature file or a bundle; schema ``facefeat/info/1``."""
+    contents = seen.contents
+    kind = "bundle" if isinstance(contents, Bundle) else "features"
+    start = {"schema": "facefeat/info/1", "path": escaped(str(seen.path)), "kind": kind, "bytes": seen.bytes}
+    described = _bundle(contents) if isinstance(contents, Bundle) else _feature_file(contents)
+    recipe = {"recipe": contents.recipe.as_dict(), "recipe_sha256": contents.recipe.sha256}
+    return {**start, **described, **recipe, "unfinished": {"rows": seen.work_rows, **_work(seen.work)}}
+
+
+def _feature_file(file: FeatureFile) -> dict[str, Any]:
+    copies, of_others = file.copies()
     return {
-        "schema": "facefeat/info/1",
-        "path": escaped(str(file.path)),
         "rows": len(file),
-        "people": {name: int((file.person == i).sum()) for i, name in enumerate(file.people)},
-        "layers": {layer: int(file.vectors(layer).shape[1]) for layer in file.layers},
+        "people": _counts(file.people, file.person),
+        "copies": {"rows": copies, "of_other_people": of_others},
         "without_face": int((~file.found).sum()),
-        "skipped": [{"path": one.path, "code": one.code, "message": one.message} for one in file.skipped],
-        "recipe": file.recipe.as_dict(),
-        "recipe_sha256": file.recipe.sha256,
+        "skipped": _skipped(file),
+        "layers": {
+            layer: {"width": int(file.vectors(layer).shape[1]), "dtype": str(file.vectors(layer).dtype)}
+            for layer in file.layers
+        },
         "made_by": file.made_by,
+    }
+
+
+def _bundle(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "head": bundle.head,
+        "params": bundle.params,
+        "layer": bundle.layer,
+        "people": _counts(bundle.people, bundle.gallery.person),
+        "rows": len(bundle.gallery.paths),
+        "threshold": asdict(bundle.threshold),
+        "scores": bundle.scores,
+        "versions": bundle.versions,
+    }
+
+
+def checked(found: Checked) -> dict[str, Any]:
+    """Describe a check; schema ``facefeat/check/1``."""
+    return {
+        "schema": "facefeat/check/1",
+        "path": escaped(str(found.path)),
+        "kind": found.kind,
+        "ok": not found.problems,
+        "checked": {
+            "bytes": found.bytes,
+            "sha256": found.sha256,
+            **found.counts,
+            "seconds": round(found.seconds, 3),
+        },
+        "problems": _remarks(found.problems),
+        "notes": _remarks(found.notes),
+    }
+
+
+def merged(made: Merged) -> dict[str, Any]:
+    """Describe a merge; schema ``facefeat/merge/1``."""
+    return {
+        "schema": "facefeat/merge/1",
+        "inputs": [{"path": escaped(str(path)), "rows": n, "new": new} for path, n, new in made.inputs],
+        "output": escaped(str(made.file.path)),
+        "rows": len(made.file),
+        "people": len(made.file.people),
+        "skipped": _skipped(made.file),
+        "recipe": made.file.recipe.as_dict(),
+        "recipe_sha256": made.file.recipe.sha256,
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def pruned(made: Pruned) -> dict[str, Any]:
+    """Describe a pruning; schema ``facefeat/prune/1``."""
+    return {
+        "schema": "facefeat/prune/1",
+        "path": escaped(str(made.path)),
+        "taken_out": {"rows": made.rows, "skipped": made.skipped, "people": list(made.people)},
+        "rows": len(made.file) if made.file else None,
+        "people": len(made.file.people) if made.file else None,
+        "to_extract": made.to_extract,
+        "unreadable": made.unreadable,
+        "deleted": made.deleted,
+        "unfinished": _work(made.left),
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def _counts(people: tuple[str, ...], person: NDArray[np.int32]) -> dict[str, int]:
+    return dict(zip(people, np.bincount(person, minlength=len(people)).tolist(), strict=True))
+
+
+def _skipped(file: FeatureFile) -> list[dict[str, str]]:
+    return [{"path": one.path, "code": one.code, "message": one.message} for one in file.skipped]
+
+
+def _remarks(remarks: tuple[Remark, ...]) -> list[dict[str, str]]:
+    return [{"file": escaped(str(one.file)), "message": one.message} for one in remarks]
+
+
+def _work(work: Unfinished) -> dict[str, int]:
+    return {
+        "shards": len(work.shards),
+        "set_aside": len(work.set_aside),
+        "half_written": len(work.half_written),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
         if verbose:
             rows += [("", file.paths[i]) for i in (~file.found).nonzero()[0]]
     if file.skipped:
-        rows += _skipped(file, verbose)
+        rows += skipped(file, verbose)
     if made.dataset.empty:
         rows.append(("empty", f"folders without a picture: {words.listed(made.dataset.empty[:5])}"))
     if made.dataset.loose:
@@ -50,26 +51,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
     rows.append(("made by", made.ran_on))
     rows.append(("time", _time(made)))
     rows.append(("output", escaped(str(file.path))))
-    return _facts(rows)
-
-
-def info(file: FeatureFile, verbose: bool = False) -> RenderableType:
-    """Lay out what a feature file holds."""
-    counts = [int((file.person == i).sum()) for i in range(len(file.people))]
-    rows = [
-        ("rows", f"{len(file):,} of {words.counted(len(file.people), 'person', 'people')}"),
-        ("each", f"{min(counts)} to {max(counts)} pictures"),
-        ("no face", f"in {int((~file.found).sum()):,}" if file.recipe.faces.detector != "none" else "not looked for"),
-        ("vectors", _layers(file)),
-        ("recipe", _recipe(file)),
-        ("", f"SHA-256 {file.recipe.sha256}"),
-        ("made by", file.ran_on),
-    ]
-    if file.skipped:
-        rows += _skipped(file, verbose)
-    if verbose:
-        rows += [("people", f"{name}  {n}") for name, n in zip(file.people, counts, strict=True)]
-    return _facts(rows)
+    return facts(rows)
 
 
 def fitted(made: Fitted) -> RenderableType:
@@ -84,7 +66,7 @@ def fitted(made: Fitted) -> RenderableType:
         ("time", f"{made.seconds:.1f} s"),
         ("output", escaped(str(made.output))),
     ]
-    return _facts(rows)
+    return facts(rows)
 
 
 def comparison(found: Comparison) -> RenderableType:
@@ -145,13 +127,13 @@ def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:
     if found.missing_people:
         rows.append(("missing", f"in the model, but not here: {words.listed(found.missing_people[:5])}"))
     if found.leaks:
-        rows.append(
-            ("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too; without "
-                      f"{'it' if found.leaks == 1 else 'them'} {words.percent(found.accuracy_without_leaks.mean)}")
-        )  # fmt: skip
-    rows += [("failed", f"{one.path}: {one.message}") for one in _shown(found.failures, verbose)]
+        without = "it" if found.leaks == 1 else "them"
+        rest = found.accuracy_without_leaks.mean
+        left = f"{without} {words.percent(rest)}" if math.isfinite(rest) else f"{without} none is left"
+        rows.append(("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too; without {left}"))
+    rows += [("failed", f"{one.path}: {one.message}") for one in shown(found.failures, verbose)]
     rows.append(("made by", found.ran_on))
-    parts: list[RenderableType] = [_facts(rows), _people(found, verbose)]
+    parts: list[RenderableType] = [facts(rows), _people(found, verbose)]
     if found.mistakes:
         parts.append(_mistakes(found, verbose))
     return Group(*parts)
@@ -159,17 +141,17 @@ def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:
 
 def _people(found: Evaluation, verbose: bool) -> RenderableType:
     worst = sorted(found.per_person, key=lambda person: (person.right / person.images, -person.rejected))
-    shown = worst if verbose else [one for one in worst if one.right < one.images or one.rejected][:SHOWN]
+    listed = worst if verbose else [one for one in worst if one.right < one.images or one.rejected][:SHOWN]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("person", overflow="fold", max_width=40)
     for name in ("pictures", "right", "share", "unknown"):
         table.add_column(name, justify="right")
-    for person in shown:
+    for person in listed:
         share = words.percent(person.right / person.images)
         table.add_row(Text(printable(person.name)), f"{person.images}", f"{person.right}", share, f"{person.rejected}")
-    left = len(worst) - len(shown)
+    left = len(worst) - len(listed)
     rest = [Text(f"{words.counted(left, 'other person', 'other people')}: -v lists them.", style="dim")] if left else []
-    if not shown:
+    if not listed:
         return Padding(Text("Everybody's pictures were all named right, and none called unknown."), (1, 0, 0, 1))
     return Padding(Group(table, *rest), (0, 0, 0, 1))
 
@@ -180,8 +162,8 @@ def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
     table.add_column("is", overflow="fold")
     table.add_column("taken for", overflow="fold")
     table.add_column("score", justify="right")
-    shown = list(_shown(found.mistakes, verbose))
-    for one in shown:
+    mistakes = list(shown(found.mistakes, verbose))
+    for one in mistakes:
         sure = "" if one.naming.name else " (unknown)"
         table.add_row(
             Text(printable(one.path)),
@@ -189,8 +171,8 @@ def _mistakes(found: Evaluation, verbose: bool) -> RenderableType:
             Text(printable(one.naming.best) + sure),
             f"{one.naming.score:.3f}",
         )
-    if len(shown) < len(found.mistakes):
-        table.caption = f"{len(shown)} of {len(found.mistakes)}; -v shows all."
+    if len(mistakes) < len(found.mistakes):
+        table.caption = f"{len(mistakes)} of {len(found.mistakes)}; -v shows all."
     return Padding(table, (0, 0, 0, 1))
 
 
@@ -232,10 +214,11 @@ def _why(naming: Naming) -> str:
 
 def plugins(kind: str, rows: list[tuple[str, str]]) -> RenderableType:
     """Lay out heads or backbones with their one line."""
-    return _facts([(name, summary) for name, summary in rows]) if rows else Text(f"There are no {kind}s.")
+    return facts([(name, summary) for name, summary in rows]) if rows else Text(f"There are no {kind}s.")
 
 
-def _facts(rows: list[tuple[str, str]]) -> RenderableType:
+def facts(rows: list[tuple[str, str]]) -> RenderableType:
+    """Lay out names and what is to be said of each; an empty name goes on with the one before."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -244,9 +227,10 @@ def _facts(rows: list[tuple[str, str]]) -> RenderableType:
     return Padding(table, (0, 0, 0, 1))
 
 
-def _skipped(file: FeatureFile, verbose: bool) -> list[tuple[str, str]]:
+def skipped(file: FeatureFile, verbose: bool) -> list[tuple[str, str]]:
+    """Say what was skipped and why, as rows of ``facts``."""
     rows = [("skipped", f"{len(file.skipped):,}: {words.skipped_summary(file.skipped)}")]
-    rows += [("", f"{one.path}: {one.message}") for one in _shown(file.skipped, verbose)]
+    rows += [("", f"{one.path}: {one.message}") for one in shown(file.skipped, verbose)]
     if len(rows) <= len(file.skipped):
         rows.append(("", f"... and {len(file.skipped) + 1 - len(rows)} more; -v lists them"))
     return rows
@@ -254,12 +238,6 @@ def _skipped(file: FeatureFile, verbose: bool) -> list[tuple[str, str]]:
 
 def _layers(file: FeatureFile) -> str:
     return ", ".join(f"{layer} {file.vectors(layer).shape[1]:,}" for layer in file.layers)
-
-
-def _recipe(file: FeatureFile) -> str:
-    recipe = file.recipe
-    flip = ", mirrored mean" if recipe.flip else ""
-    return f"{recipe.backbone} ({recipe.weights}), {recipe.input_size} px, {recipe.pooling}{flip}, faces: {recipe.faces.detector}"
 
 
 def _time(made: Extraction) -> str:
@@ -276,5 +254,6 @@ def _interval(share: Any) -> str:
     return f"95 % interval {words.interval(share)}"
 
 
-def _shown(items: Any, verbose: bool) -> Iterator[Any]:
+def shown(items: Any, verbose: bool) -> Iterator[Any]:
+    """Yield the first items of a list that may be long, or all."""
     yield from items if verbose else items[:SHOWN]

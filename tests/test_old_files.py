@@ -1,0 +1,61 @@
+"""Files that earlier versions wrote are still read: ``tests/files`` has one of each format there ever was.
+
+Each was made by the last version that wrote its format, from ``write_people`` of ada 3, bob 3 and Zoë 2 and a file
+``ada/notes.txt``, by the backbone thumb, its layer grey8 and whole pictures; the model is the head lda.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import read
+from facefeat.learn import bundle
+from facefeat.learn.check import check
+from facefeat.learn.predict import namings
+from tests.making import write_people
+
+FILES = Path(__file__).parent / "files"
+PATHS = tuple(f"{person}/{i:02}.png" for person, n in (("Zoë", 2), ("ada", 3), ("bob", 3)) for i in range(1, n + 1))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give the data set that the old files were made of."""
+    root = write_people(tmp_path / "people", {"ada": 3, "bob": 3, "Zoë": 2})
+    (root / "ada" / "notes.txt").write_text("no picture")
+    return root
+
+
+def test_the_feature_file_of_format_1(data: Path, tmp_path: Path) -> None:
+    file = read(FILES / "features-1.h5")
+    assert (file.people, file.paths) == (("Zoë", "ada", "bob"), PATHS)
+    assert [(one.path, one.code) for one in file.skipped] == [("ada/notes.txt", "not_a_picture")]
+    assert check(FILES / "features-1.h5").problems == ()
+    recipe = plan("thumb", layers=["grey8"], faces_mode="none")
+    assert file.recipe == recipe.recipe
+    anew = extract(data, tmp_path / "anew.h5", recipe, engine="openvino", precision="float32").file
+    np.testing.assert_allclose(file.vectors("grey8"), anew.vectors("grey8"), rtol=1e-6)
+    np.testing.assert_array_equal(file.sha256, anew.sha256)
+
+
+def test_the_feature_file_of_format_1_is_added_to(data: Path, tmp_path: Path) -> None:
+    shutil.copy(FILES / "features-1.h5", tmp_path / "f.h5")
+    write_people(data, {"bob": 4})
+    made = extract(data, tmp_path / "f.h5", plan("thumb", layers=["grey8"], faces_mode="none"), engine="openvino")
+    assert (made.computed, made.reused, len(made.file)) == (1, 8, 9)
+    np.testing.assert_array_equal(made.file.vectors("grey8")[:8], read(FILES / "features-1.h5").vectors("grey8"))
+
+
+def test_the_model_of_format_1() -> None:
+    model = bundle.read(FILES / "model-1.facefeat")
+    assert (model.head, model.layer, model.people) == ("lda", "grey8", ("Zoë", "ada", "bob"))
+    assert model.threshold.value == pytest.approx(0.38570, abs=1e-5)
+    assert check(FILES / "model-1.facefeat").problems == ()
+    named = namings(model, read(FILES / "features-1.h5").vectors("grey8"), 3)
+    assert [naming.name for naming in named] == [path.partition("/")[0] for path in PATHS]
