@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import isolated
+from facefeat.data import isolated, regular
 from facefeat.errors import PictureRefused
 
 CODES = {
@@ -93,24 +92,22 @@ def read(path: str | Path) -> bytes:
         ``unreadable``, ``not_a_file``, ``empty`` or ``too_many_bytes``.
     """
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = regular.opened(path)
+    except regular.NotRegular as error:
+        raise PictureRefused(
+            "not_a_file", "A folder, not a file." if error.is_folder else "Not a regular file."
+        ) from error
     except ValueError as error:
         raise PictureRefused("unreadable", "The file cannot be opened: its name holds a null byte.") from error
     except OSError as error:
         code = "not_a_file" if isinstance(error, FileNotFoundError) and os.path.islink(path) else "unreadable"
         raise PictureRefused(code, f"The file cannot be opened: {error.strerror}.") from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        is_folder = stat.S_ISDIR(status.st_mode)
-        raise PictureRefused("not_a_file", "A folder, not a file." if is_folder else "Not a regular file.")
     with open(handle, "rb") as file:
         try:
-            if status.st_size > MAX_BYTES:
+            size = os.fstat(handle).st_size
+            if size > MAX_BYTES:
                 raise PictureRefused(
-                    "too_many_bytes",
-                    f"{status.st_size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read.",
+                    "too_many_bytes", f"{size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read."
                 )
             data = file.read(MAX_BYTES + 1)
         except OSError as error:

@@ -27,18 +27,7 @@ _BLOCK = 1024  # rows that are scaled at once
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Turn the bytes of a picture into upright RGB pixels.
-
-    EXIF orientation is applied, 16-bit and floating-point pictures are scaled to 8 bits, transparency
-    is laid over white, and of an animation the first frame is taken.
-
-    Parameters
-    ----------
-    data : bytes
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
+    """Turn the bytes of a picture into pixels, in this process; see ``facefeat.data.picture.decode``.
 
     Raises
     ------

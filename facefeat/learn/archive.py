@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data import regular
 from facefeat.errors import DamagedFile, ForeignFile, InputError, StorageError
 
 MAX_BYTES = 8 * 1024**3
@@ -58,11 +59,10 @@ def contents(path: Path) -> bytes:
     """
     wanted = "a model made by facefeat fit is expected"
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = regular.opened(path)
+    except regular.NotRegular as error:
+        raise InputError(f"{path} is {error.strerror}; {wanted}.") from error
     except OSError as error:
-        if path.exists() and not path.is_file():  # a socket, or a folder where folders cannot be opened
-            raise InputError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; {wanted}.") from error
         if path.is_symlink() and isinstance(error, FileNotFoundError):
             raise InputError(f"{path} is a link to nothing; {wanted}.") from error
         if isinstance(error, FileNotFoundError):
@@ -70,15 +70,12 @@ def contents(path: Path) -> bytes:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise InputError(f"There is no model {str(path)!r}: a name cannot hold a null byte.") from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise InputError(f"{path} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no regular file'}; {wanted}.")
     with open(handle, "rb") as file:
-        if status.st_size > MAX_BYTES:
+        size = os.fstat(handle).st_size
+        if size > MAX_BYTES:
             raise DamagedFile(f"{path} is refused: it has more than {MAX_BYTES // 1024**3} GB.")
         try:
-            return file.read(status.st_size)
+            return file.read(size)
         except OSError as error:
             raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
 

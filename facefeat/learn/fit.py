@@ -134,7 +134,9 @@ def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
     if not np.isfinite(largest):
         raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
     if largest > most:
-        raise InputError(f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling.")
+        raise InputError(
+            f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling."
+        )
     return X
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data.regular import NotRegular
 from facefeat.errors import DamagedFile, FileFormatError, InputError, StorageError, unknown_name
 from facefeat.features.recipe import Recipe
 from facefeat.features.store import columns as layout
@@ -131,10 +132,9 @@ def read(path: str | Path) -> FeatureFile:
         raw = sealed.checked_map(path)
     except FileNotFoundError:
         raise InputError(f"There is no feature file {path}; make it with: facefeat extract DATA -o {path}") from None
-    except IsADirectoryError:
-        raise InputError(
-            f"{path} is a folder; a feature file is expected. Make one with: facefeat extract {path}"
-        ) from None
+    except NotRegular as error:
+        hint = f" Make one with: facefeat extract {path}" if error.is_folder else ""
+        raise InputError(f"{path} is {error.strerror}; a feature file is expected.{hint}") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     datasets, attrs = layout.places(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data import regular
 from facefeat.errors import DamagedFile, ForeignFile, NewerFile
 
 FORMAT = "facefeat-features"
@@ -60,9 +61,10 @@ def checked_map(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     DamagedFile, ForeignFile, NewerFile
-    FileNotFoundError
+    OSError
+        ``NotRegular`` among them.
     """
-    with path.open("rb") as file:
+    with open(regular.opened(path), "rb") as file:
         expected = _expected(file.read(BLOCK), path)
         if digest_of(file.fileno()) != expected:
             raise DamagedFile(f"{path} is damaged: its bytes do not match their checksum.")

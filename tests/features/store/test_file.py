@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -239,3 +240,10 @@ def test_a_recipe_of_a_newer_format(tmp_path: Path, thumb_file: Path) -> None:
     newer = read(thumb_file).recipe.to_json().replace('"format":1', '"format":2')
     crafted(tmp_path / "f.h5", thumb_file, _attribute("recipe", newer))
     complaint(tmp_path / "f.h5", NewerFile)
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "pipe")
+    assert str(caught.value) == f"{tmp_path / 'pipe'} is no regular file; a feature file is expected."
