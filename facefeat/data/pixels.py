@@ -23,7 +23,7 @@ MAX_PIXELS = 80_000_000  # below the 89 million at which Pillow itself warns of 
 MIN_SIDE = 16
 
 _EXIF_ORIENTATION = 0x0112
-_BLOCK = 1024  # rows that are scaled at once
+_BLOCK = 2**20  # numbers that are scaled at once; doubles of a whole picture would fill the memory
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -112,12 +112,13 @@ def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     The range is the format's where it shows: 0..1 for floats within it, 0..255 for values within it,
     0..65535 for 16-bit pictures; else the picture's own lowest and highest value.
     """
-    low, high = _range_of(values)
-    scaled = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), _BLOCK):  # doubles of a whole picture would fill the memory
-        grey = (_finite(values[start : start + _BLOCK]) - low) * (255.0 / max(high - low, 1e-12))
+    flat = values.reshape(-1)
+    low, high = _range_of(flat)
+    scaled = np.empty(flat.shape, np.uint8)
+    for start in range(0, len(flat), _BLOCK):
+        grey = (_finite(flat[start : start + _BLOCK]) - low) * (255.0 / max(high - low, 1e-12))
         scaled[start : start + _BLOCK] = np.clip(np.rint(grey), 0, 255)
-    return scaled
+    return scaled.reshape(values.shape)
 
 
 def _range_of(values: NDArray[Any]) -> tuple[float, float]:

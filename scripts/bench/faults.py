@@ -147,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="run these sections only")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32, help="by default the time")
-    parser.add_argument("--rounds", type=int, default=200, help="kills")
+    parser.add_argument("--kills", type=int, default=200, help="that hit")
     parser.add_argument("--backbone", default="thumb", help="the network of the program that is killed")
     parser.add_argument("--faces", default="none", help="its face step: auto or none")
     parser.add_argument("--shard-rows", type=int, default=8, help="pictures of one shard there")

@@ -44,7 +44,7 @@ AIMED = 4  # of so many kills, one waits for the file to be written, and then a 
 class Kills:
     """What happened over all rounds."""
 
-    rounds: int = 0
+    rounds: int = 0  # those too that ended before their kill
     phases: Counter[str] = field(default_factory=Counter)
     finished: int = 0
     equal: int = 0
@@ -55,10 +55,15 @@ class Kills:
     rows_doubled: int = 0
     rows_wrong: int = 0
 
+    @property
+    def kills(self) -> int:
+        """Kills that hit."""
+        return self.rounds - self.phases["ended before"]
+
     def as_row(self) -> Row:
         """Lay out the counts."""
         plain = {name.replace("_", " "): value for name, value in vars(self).items() if name != "phases"}
-        return {**plain, **{f"hit {phase}": self.phases[phase] for phase in PHASES}}
+        return {"kills": self.kills, **plain, **{phase: self.phases[phase] for phase in PHASES}}
 
 
 class Target:
@@ -148,11 +153,12 @@ def kills(options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
         f"# an undisturbed run takes {target.seconds:.1f} s, {len(target.whole):,} bytes, {len(target.rows)} pictures"
     )
     target.begin(rng)
-    while total.rounds < options.rounds:
+    while total.kills < options.kills:
         total.rounds += 1
         shards = {path: path.read_bytes() for path in shards_of(target.output)}
         phase = kill_once(target, rng, aimed=total.rounds % AIMED == 0)
         total.phases[phase] += 1
+        target.seconds *= 0.95 if phase == "ended before" else 1.02  # the machine may be busier than it was
         look(target, shards, total)
         if target.is_whole():
             finish(target, total)
