@@ -81,7 +81,7 @@ class _Decoder:
     """One process, and the pipes to it."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-c", _START, *sys.path]
+        command = [sys.executable or "python3", "-c", _START, *sys.path]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads would reserve memory for nothing
         pipe = subprocess.PIPE
         try:
