@@ -69,16 +69,13 @@ class _Known:
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     refused: dict[bytes, Skipped] = field(default_factory=dict)
     makers: list[dict[str, Any]] = field(default_factory=list)
-    retry: bool = False  # whether to forget earlier refusals
     tried: int = 0  # pictures of this run that are in shards
 
-    def add(self, columns: Columns, skipped: Sequence[Skipped], maker: dict[str, Any]) -> None:
+    def add(self, columns: Columns, maker: dict[str, Any]) -> None:
         index = len(self.pieces)
         self.pieces.append(columns)
         for row, digest in enumerate(columns["images/sha256"]):
             self.places.setdefault(digest.tobytes(), (index, row))
-        if not self.retry:
-            self.refuse(skipped)
         if maker not in self.makers:
             self.makers.append(maker)
 
@@ -210,11 +207,13 @@ def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | N
 
 
 def _known(before: FeatureFile | None, folder: WorkFolder, retry: bool, tell: Progress) -> _Known:
-    known = _Known(retry=retry)
+    known = _Known()
     if before is not None:
-        known.add(before.numbers, before.skipped, before.made_by)
+        known.add(before.numbers, before.made_by)
+        known.refuse(() if retry else before.skipped)
     for shard in folder.shards():
-        known.add(shard.columns, shard.skipped, json.loads(shard.made_by))
+        known.add(shard.columns, json.loads(shard.made_by))
+        known.refuse(() if retry else shard.skipped)
     if damaged := len(list(folder.path.glob("*.bad"))):
         these = "1 damaged shard is" if damaged == 1 else f"{damaged} damaged shards are"
         tell(f"{these} set aside in {folder.path}; what was in it is computed again", 0, 0)
@@ -242,7 +241,7 @@ def _unique(dataset: DataSet, digests: Sequence[bytes]) -> Iterator[tuple[str, b
 def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds, todo: int) -> None:
     started = time.perf_counter()
     kept = folder.add(shard)  # mapped from the disk: memory does not grow with the pictures
-    known.add(kept.columns, kept.skipped, json.loads(kept.made_by))
+    known.add(kept.columns, json.loads(kept.made_by))
     known.refuse(kept.skipped)
     known.tried += len(kept.columns["images/sha256"]) + len(kept.skipped)
     if known.tried < todo:

@@ -21,13 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.errors import DamagedFile, FileFormatError, ForeignFile, MissingExtra
-from facefeat.features.recipe import Recipe
 from facefeat.features.store import durable
 from facefeat.learn import archive
 from facefeat.learn import head as heads
 from facefeat.learn import manifest as manifests
-from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION
-from facefeat.learn.unknown import Threshold
+from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION, Manifest
 from facefeat.learn.unknown import similarities as cosines_of
 
 MEMBERS = ("head.skops", "unknown.skops", "gallery.npz", "MODEL_CARD.md")
@@ -58,25 +56,11 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A fitted recogniser.
+class Bundle(Manifest):
+    """A fitted recogniser: what its manifest says, and what it computes with.
 
     Attributes
     ----------
-    recipe : Recipe
-        Of the vectors it takes.
-    head : str
-        Name of the head.
-    params : dict
-        Knobs that were set.
-    layer : str
-    people : tuple of str
-        Class i is ``people[i]``.
-    threshold : Threshold
-    scores : dict
-        What is known of its accuracy; may be empty.
-    versions : dict
-        Of the libraries it was fitted with.
     estimator : fitted classifier
         Over classes 0.. .
     unknown : Pipeline
@@ -84,14 +68,6 @@ class Bundle:
     gallery : Gallery
     """
 
-    recipe: Recipe
-    head: str
-    params: dict[str, Any]
-    layer: str
-    people: tuple[str, ...]
-    threshold: Threshold
-    scores: dict[str, Any]
-    versions: dict[str, str]
     estimator: Any
     unknown: Any
     gallery: Gallery
@@ -201,10 +177,7 @@ def _constructed(path: Path, values: Mapping[str, Any], members: Mapping[str, by
         for scores in (heads.decision_scores(estimator, sample), cosines_of(unknown, sample)):
             if scores.shape != (len(sample), len(manifest.people)) or not np.isfinite(scores).all():
                 raise DamagedFile(f"{path} is damaged: its head does not give one number a person.")
-    return Bundle(
-        manifest.recipe, manifest.head, manifest.params, manifest.layer, manifest.people, manifest.threshold,
-        manifest.scores, manifest.versions, estimator, unknown, gallery,
-    )  # fmt: skip
+    return Bundle(**vars(manifest), estimator=estimator, unknown=unknown, gallery=gallery)
 
 
 def _fitted(data: bytes, head: str, params: Mapping[str, Any], gallery: Gallery, whose: str) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facefeat.data import regular
 from facefeat.errors import DamagedFile, FileFormatError, ForeignFile, InputError, MissingExtra, StorageError
 from facefeat.features.store import check as features
 from facefeat.features.store import file as feature_files
@@ -117,11 +118,6 @@ def check(path: str | Path) -> Checked:
 
 def _kind(path: Path) -> str:
     """Tell what a file is by its first bytes, or its last where the first are lost."""
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "no regular file"
-        raise InputError(f"{path} is {what}; a feature file or a model is expected.")
-    if not path.exists():
-        raise InputError(f"There is no file {path}; facefeat extract makes a feature file, facefeat fit a model.")
     start = _start(path)
     if start.startswith((sealed.FORMAT.encode(), _HDF5)) or start[sealed.BLOCK :] == _HDF5:
         return "features"
@@ -130,8 +126,13 @@ def _kind(path: Path) -> str:
 
 def _start(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(regular.opened(path), "rb") as file:
             return file.read(sealed.BLOCK + len(_HDF5))
+    except regular.NotRegular as error:
+        raise InputError(f"{path} is {error.strerror}; a feature file or a model is expected.") from None
+    except FileNotFoundError:
+        text = f"There is no file {path}; facefeat extract makes a feature file, facefeat fit a model."
+        raise InputError(text) from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
 

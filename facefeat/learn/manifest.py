@@ -28,7 +28,25 @@ _PRINTED = ("recipe", "head", "params", "layer", "threshold", "scores", "version
 
 @dataclass(frozen=True)
 class Manifest:
-    """The fields of a bundle that stand in its manifest; see ``facefeat.learn.bundle.Bundle``."""
+    """The fields of a bundle that stand in its manifest.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Of the vectors it takes.
+    head : str
+        Name of the head.
+    params : dict
+        Knobs that were set.
+    layer : str
+    people : tuple of str
+        Class i is ``people[i]``.
+    threshold : Threshold
+    scores : dict
+        What is known of its accuracy; may be empty.
+    versions : dict
+        Of the libraries it was fitted with.
+    """
 
     recipe: Recipe
     head: str
