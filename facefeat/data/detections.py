@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +47,7 @@ class Detections:
 
 
 class Detector(Protocol):
-    """Anything that finds faces.
+    """Anything that finds faces; several threads may call it at once.
 
     Attributes
     ----------
@@ -59,5 +60,5 @@ class Detector(Protocol):
     version: str
     weights_sha256: str
 
-    def detect(self, pixels: NDArray[np.uint8]) -> Detections:
-        """Find all faces of an upright RGB picture of shape (height, width, 3)."""
+    def detect_all(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Find all faces of upright RGB pictures of shape (height, width, 3), each by itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,26 +96,42 @@ class Face:
 
 
 def detect(pixels: NDArray[np.uint8], detector: Detector, step: FaceStep) -> Detections:
-    """Find the faces that count, in coordinates of the picture given.
+    """Find the faces that count in one picture; see ``detect_all``."""
+    return detect_all([pixels], detector, step)[0]
+
+
+def detect_all(pictures: Sequence[NDArray[np.uint8]], detector: Detector, step: FaceStep) -> list[Detections]:
+    """Find the faces that count in some pictures, in coordinates of the pictures given.
 
     Parameters
     ----------
-    pixels : ndarray of shape (height, width, 3), uint8
-        RGB, upright.
+    pictures : sequence of ndarray of shape (height, width, 3), uint8
+        RGB, upright, of any sizes.
     detector : Detector
     step : FaceStep
 
     Returns
     -------
-    Detections
-        Best score first; those of at least ``min_score`` and ``min_face``.
+    list of Detections
+        One for each picture, best score first; faces of at least ``min_score`` and ``min_face``.
     """
-    longer = max(pixels.shape[:2])
-    scale = min(1.0, step.max_side / longer) if longer >= step.min_side else step.min_side / longer
-    found = detector.detect(_resized(pixels, scale) if scale != 1 else pixels)
+    scales = [_search_scale(max(pixels.shape[:2]), step) for pixels in pictures]
+    searched = [_resized(pixels, scale) for pixels, scale in zip(pictures, scales, strict=True)]
+    found = detector.detect_all(searched)
+    return [
+        _that_count(some, max(pixels.shape[:2]) * scale, step).scaled(1 / scale)
+        for some, pixels, scale in zip(found, pictures, scales, strict=True)
+    ]
+
+
+def _search_scale(longer: int, step: FaceStep) -> float:
+    return min(1.0, step.max_side / longer) if longer >= step.min_side else step.min_side / longer
+
+
+def _that_count(found: Detections, longer: float, step: FaceStep) -> Detections:
     widths = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1, initial=np.inf)
-    good = (found.scores >= step.min_score) & (widths >= step.min_face * longer * scale)
-    return found.take(np.nonzero(good)[0]).scaled(1 / scale)
+    good = (found.scores >= step.min_score) & (widths >= step.min_face * longer)
+    return found.take(np.nonzero(good)[0])
 
 
 def choose(found: Detections, policy: str) -> int | None:
@@ -141,30 +158,6 @@ def choose(found: Detections, policy: str) -> int | None:
     if not len(found):
         return None
     return int(np.argmax(np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)))
-
-
-def one_face(pixels: NDArray[np.uint8], detector: Detector | None, step: FaceStep, size: int) -> Face:
-    """Make the square of one picture: its chosen face, or the whole of it.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width, 3), uint8
-    detector : Detector or None
-        ``None`` takes the whole picture.
-    step : FaceStep
-    size : int
-        Side of the square, pixels.
-
-    Returns
-    -------
-    Face
-    """
-    if detector is not None:
-        found = detect(pixels, detector, step)
-        index = choose(found, step.policy)
-        if index is not None:
-            return cut(pixels, found, index, step, size)
-    return whole(pixels, size)
 
 
 def cut(pixels: NDArray[np.uint8], found: Detections, index: int, step: FaceStep, size: int) -> Face:
@@ -269,6 +262,8 @@ def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> tupl
 
 
 def _resized(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1:
+        return pixels
     from PIL import Image
 
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])

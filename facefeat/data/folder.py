@@ -20,7 +20,7 @@ SUFFIXES = frozenset(
 _IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be very many
 class Entry:
     """One file of a data set.
 

@@ -13,13 +13,14 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facefeat.data import pixels
+from facefeat.data.pixels import Decoded
 from facefeat.errors import PictureRefused, StorageError
 
 # What decoding may cost. Large pictures of slow formats take seconds honestly; a small file that does is hostile.
@@ -29,8 +30,8 @@ PATIENCE = 4  # of the wall clock's seconds to the processor's: the machine may 
 MEMORY = 4 * 1024**3  # address space, bytes
 
 _ATTEMPTS = 2  # a process may also be ended by somebody else, for want of memory for instance
-_REQUEST = struct.Struct("<Qd")  # length of the data, seconds it may cost
-_ANSWER = struct.Struct("<?II")  # refused: lengths of code and message; else: height and width
+_REQUEST = struct.Struct("<QdII")  # length of the data, seconds it may cost, pixels needed on either side
+_ANSWER = struct.Struct("<?IIII")  # refused: lengths of code and message; else: height, width, and those in full
 _START = "import sys; sys.path[:] = sys.argv[1:]; from facefeat.data.isolated import serve; serve()"
 _PIPE = 1024**2
 _TEXT = 4096  # longest refusal, bytes
@@ -55,14 +56,14 @@ class _Died(Exception):
         self.hung, self.surely = hung, surely
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes, longer: int = 0, shorter: int = 0) -> Decoded:
     """Do what ``facefeat.data.pixels.decode`` does, in another process; see ``facefeat.data.picture.decode``."""
     seconds = SECONDS + SECONDS_A_MB * len(data) / 1024**2
     hung = False
     for _ in range(_ATTEMPTS):
         decoder = _taken()
         try:
-            answer = decoder.ask(data, seconds)
+            answer = decoder.ask(data, seconds, longer, shorter)
         except _Died as death:
             hung = death.hung
             if death.surely:
@@ -75,6 +76,13 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if hung:
         raise PictureRefused("timeout", f"Decoding it takes more than {seconds:.0f} s.")
     raise PictureRefused("crashed", "The decoder dies of it.")
+
+
+def begin() -> None:
+    """Start a process ahead of the first picture, which then need not wait for it."""
+    with suppress(StorageError):  # the first picture says so
+        if not _idle:
+            _idle.append(_Decoder())
 
 
 class _Decoder:
@@ -92,9 +100,9 @@ class _Decoder:
             raise RuntimeError("three pipes were asked for")
         self.to, self.back, self.said = self.process.stdin, self.process.stdout, self.process.stderr
         _widen(self.to, self.back)
-        self.begun = False
+        self.begun = self.late = False
 
-    def ask(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
+    def ask(self, data: bytes, seconds: float, longer: int, shorter: int) -> Decoded | PictureRefused:
         """Have one picture decoded.
 
         Raises
@@ -103,26 +111,19 @@ class _Decoder:
             The process is gone then.
         """
         self._begin()
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            self.process.kill()
-
-        watchdog = threading.Timer(seconds * PATIENCE, give_up)
-        watchdog.daemon = True
-        watchdog.start()
+        _watchdog.watch(self, seconds * PATIENCE)
         try:
-            return self._answer(data, seconds)
+            _send(self.to, _REQUEST.pack(len(data), seconds, longer, shorter), data)
+            return self._answer()
         except (OSError, EOFError):
             self.end()
             ended = self.process.returncode
-            raise _Died(late.is_set() or ended in (_SPENT, _LATE), ended == _SPENT) from None
+            raise _Died(self.late or ended in (_SPENT, _LATE), ended == _SPENT) from None
         except BaseException:
             self.end()  # an answer may be under way, and would be taken for that to the next picture
             raise
         finally:
-            watchdog.cancel()
+            _watchdog.leave(self)
 
     def _begin(self) -> None:
         """Wait until the process is ready: one that cannot even start says nothing about a picture."""
@@ -138,17 +139,16 @@ class _Decoder:
             self.end()
             raise StorageError(f"The process that decodes pictures ended as it began: {why or 'it said nothing'}.")
 
-    def _answer(self, data: bytes, seconds: float) -> NDArray[np.uint8] | PictureRefused:
-        _send(self.to, _REQUEST.pack(len(data), seconds), data)
-        refused, first, second = _ANSWER.unpack(_receive(self.back, bytearray(_ANSWER.size)))
+    def _answer(self) -> Decoded | PictureRefused:
+        refused, first, second, *full = _ANSWER.unpack(_receive(self.back, bytearray(_ANSWER.size)))
         if refused and first + second <= _TEXT:
             code, message = (_receive(self.back, bytearray(n)).decode("utf-8", "replace") for n in (first, second))
             return PictureRefused(code, message)
-        if refused or first * second > pixels.MAX_PIXELS:
+        if refused or max(first * second, full[0] * full[1]) > pixels.MAX_PIXELS:
             raise EOFError  # no answer of ours
         picture = np.empty((first, second, 3), np.uint8)
         _receive(self.back, picture)
-        return picture
+        return Decoded(picture, *full)
 
     def end(self) -> None:
         """End the process."""
@@ -159,6 +159,42 @@ class _Decoder:
         self.process.wait()
 
 
+class _Watchdog:
+    """One thread that ends processes which do not answer in time, though the kernel was to end them before."""
+
+    TURN = 0.25  # seconds between two looks
+
+    def __init__(self) -> None:
+        self._deadlines: dict[_Decoder, float] = {}
+        self._lock = threading.Lock()
+        self._awake = False
+
+    def watch(self, decoder: _Decoder, seconds: float) -> None:
+        with self._lock:
+            self._deadlines[decoder] = time.monotonic() + seconds
+            if not self._awake:
+                self._awake = True
+                threading.Thread(target=self._look, daemon=True).start()
+
+    def leave(self, decoder: _Decoder) -> None:
+        with self._lock:
+            self._deadlines.pop(decoder, None)
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(self.TURN)
+            with self._lock:
+                if not self._deadlines:
+                    self._awake = False
+                    return
+                now = time.monotonic()
+                for decoder, deadline in self._deadlines.items():
+                    if now > deadline:
+                        decoder.late = True
+                        decoder.process.kill()
+
+
+_watchdog = _Watchdog()
 _idle: list[_Decoder] = []
 
 
@@ -176,7 +212,9 @@ def _end_all() -> None:
 
 
 def _forget() -> None:
-    """After a fork: the processes are the parent's."""
+    """After a fork: the processes are the parent's, and its threads are not here."""
+    global _watchdog
+    _watchdog = _Watchdog()
     for decoder in _idle:
         decoder.process.returncode = 0  # nothing of ours to wait for
     _idle.clear()
@@ -215,30 +253,34 @@ def _receive(pipe: IO[bytes], target: Any) -> Any:
 
 def serve() -> None:
     """Decode what comes on standard input until it ends: the other side of ``decode``."""
+    from PIL import Image
+
     to = os.fdopen(os.dup(1), "wb", buffering=0)
     come = os.fdopen(os.dup(0), "rb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):  # what a library prints is no answer
         os.dup2(nothing, stream)
     _confine()
+    Image.init()  # else the first picture waits until all of Pillow's formats are imported
     _send(to, b"!")
     with suppress(EOFError, OSError):
         while True:
-            length, seconds = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))
+            length, seconds, *needed = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))
             data = bytes(_receive(come, bytearray(length)))
             _alarm(seconds)
-            answer = _decoded(data)
+            answer = _decoded(data, *needed)
             _alarm(0)
             _send(to, *answer)
 
 
-def _decoded(data: bytes) -> tuple[Any, ...]:
+def _decoded(data: bytes, longer: int, shorter: int) -> tuple[Any, ...]:
     try:
-        picture = pixels.decode(data)
+        picture = pixels.decode(data, longer, shorter)
     except PictureRefused as refused:
         code, message = refused.code.encode(), refused.message[:500].encode("utf-8", "replace")
-        return _ANSWER.pack(True, len(code), len(message)), code, message
-    return _ANSWER.pack(False, *picture.shape[:2]), np.ascontiguousarray(picture)
+        return _ANSWER.pack(True, len(code), len(message), 0, 0), code, message
+    sides = (*picture.pixels.shape[:2], picture.height, picture.width)
+    return _ANSWER.pack(False, *sides), np.ascontiguousarray(picture.pixels)
 
 
 def _confine() -> None:

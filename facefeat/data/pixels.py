@@ -6,6 +6,7 @@ own, which is what every door uses.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,41 @@ MAX_PIXELS = 80_000_000  # below the 89 million at which Pillow itself warns of 
 MIN_SIDE = 16
 
 _EXIF_ORIENTATION = 0x0112
+_REDUCIBLE = ("JPEG", "MPO")
 _BLOCK = 2**20  # numbers that are scaled at once; doubles of a whole picture would fill the memory
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Decoded:
+    """A picture's pixels, perhaps fewer than it has.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (h, w, 3), uint8
+        Upright, RGB.
+    height, width : int
+        Of the upright picture in full.
+    """
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether pixels were left out."""
+        return self.pixels.shape[:2] != (self.height, self.width)
+
+
+def decode(data: bytes, longer: int = 0, shorter: int = 0) -> Decoded:
     """Turn the bytes of a picture into pixels, in this process; see ``facefeat.data.picture.decode``.
+
+    Parameters
+    ----------
+    data : bytes
+    longer, shorter : int
+        Pixels that are needed along either side of the picture; a JPEG that has at least twice as many is decoded
+        at a half, a quarter or an eighth of its size, in a fraction of the time. 0 and 0: all pixels.
 
     Raises
     ------
@@ -36,10 +67,14 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     """
     image = _open(data)
     _check_size(*image.size)
+    full = image.size
     try:
+        if longer or shorter:
+            _reduce(image, longer, shorter)
         image.load()
         upright = _transposed(image)
-        return np.asarray(_to_rgb(upright))
+        width, height = full if upright is image or upright.size == image.size else full[::-1]
+        return Decoded(np.asarray(_to_rgb(upright)), height, width)
     except MemoryError as error:
         raise PictureRefused("too_many_pixels", "Not enough memory to decode the picture.") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
@@ -78,6 +113,15 @@ def _check_size(width: int, height: int) -> None:
         )
     if min(width, height) < MIN_SIDE:
         raise PictureRefused("too_small", f"{width} x {height} pixels; each side needs at least {MIN_SIDE}.")
+
+
+def _reduce(image: Image.Image, longer: int, shorter: int) -> None:
+    """Have a JPEG decoded at the smallest scale that its transform gives and that has the pixels needed."""
+    width, height = image.size
+    for scale in (8, 4, 2):
+        if image.format in _REDUCIBLE and max(image.size) >= longer * scale and min(image.size) >= shorter * scale:
+            image.draft(None, (width // scale, height // scale))
+            return
 
 
 def _transposed(image: Image.Image) -> Image.Image:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.engines.network import Network, Run, in_fixed_batches
+from facefeat.engines.network import Network, Ranges, Run, in_fixed_batches
 from facefeat.errors import UsageError
+
+CPU_BATCH, GPU_BATCH = 32, 256
 
 _loaded: Any = None
 
@@ -59,6 +62,9 @@ class KerasEngine:
     precision : {'auto', 'float32', 'bfloat16', 'float16'}
         ``'auto'`` is float16 on a GPU and float32 elsewhere. The two short ones are Keras' mixed
         policies: weights and outputs stay float32.
+    threads : int or None
+        Cores of the processor to use. Kept by TensorFlow, before it first computes, and by torch; JAX has
+        no such setting.
 
     Raises
     ------
@@ -68,13 +74,19 @@ class KerasEngine:
 
     name = "keras"
 
-    def __init__(self, precision: str = "auto") -> None:
+    def __init__(self, precision: str = "auto", threads: int | None = None) -> None:
         keras = import_keras()
+        if threads:
+            _limit_threads(keras.config.backend(), threads)
         gpu = first_gpu()
+        self.batch_size = GPU_BATCH if gpu else CPU_BATCH
         self.device = f"{gpu or _cpu_name()} ({keras.config.backend()})"
         self.precision = ("float16" if gpu else "float32") if precision == "auto" else precision
         if self.precision not in ("float32", "bfloat16", "float16"):
-            raise UsageError(f"The keras engine has no precision '{precision}'; use float32, bfloat16 or float16.")
+            raise UsageError(
+                f"The keras engine has no precision '{precision}'; use float32, bfloat16 or float16"
+                + (", or --engine openvino." if precision == "int8" else ".")
+            )
 
     def load(self, network: Network) -> Run:
         """Build a network under this engine's precision.
@@ -86,8 +98,16 @@ class KerasEngine:
         Returns
         -------
         callable
-            Maps an array of shape (n, height, width, channels) to a tuple of float32 arrays.
+            Maps an array of shape (n, height, width, channels) to a tuple of float32 arrays. Calls of
+            several threads wait for each other: the backend uses the whole device for each.
+
+        Raises
+        ------
+        UsageError
+            If the network is to run in int8.
         """
+        if network.ranges:
+            raise _no_int8()
         keras = import_keras()
         policy = "float32" if network.exact or self.precision == "float32" else f"mixed_{self.precision}"
         before = keras.config.dtype_policy()
@@ -97,13 +117,38 @@ class KerasEngine:
         finally:
             keras.config.set_dtype_policy(before)
 
+        turn = threading.Lock()
+
         def run(inputs: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
-            outputs = model.predict_on_batch(inputs.astype(np.float32, copy=False))
+            with turn:
+                outputs = model.predict_on_batch(inputs.astype(np.float32, copy=False))
             if not isinstance(outputs, (list, tuple)):
                 outputs = [outputs]
             return tuple(np.asarray(output, np.float32) for output in outputs)
 
         return in_fixed_batches(run, network.batch_size) if network.batch_size else run
+
+    def calibrate(self, network: Network, inputs: NDArray[Any]) -> Ranges:
+        """Refuse: Keras has no convolutions in int8."""
+        raise _no_int8()
+
+
+def _no_int8() -> UsageError:
+    return UsageError("These vectors are of int8, in which Keras does not compute; use --engine openvino.")
+
+
+def _limit_threads(backend: str, threads: int) -> None:
+    """Tell a backend how many cores to use, where it can still be told."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with suppress(RuntimeError):  # it has computed already
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def first_gpu() -> str | None:

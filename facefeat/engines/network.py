@@ -9,10 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 ENGINES = ("keras", "openvino")
 
 Run = Callable[[NDArray[Any]], tuple[NDArray[np.float32], ...]]
+
+# The lowest and the highest number that enters each convolution but the first, in the network's order.
+Ranges = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Network:
         neither on its neighbours nor on how many there are. ``None``: whatever comes.
     exact : bool
         Always float32, whatever precision the engine was asked for.
+    ranges : Ranges
+        What ``Engine.calibrate`` found: the network is run in int8. Empty: in the engine's precision.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Network:
     input_shape: tuple[int | None, int | None, int]
     batch_size: int | None = None
     exact: bool = False
+    ranges: Ranges = ()
 
 
 class Engine(Protocol):
@@ -56,14 +62,30 @@ class Engine(Protocol):
         What really computes, in words, e.g. ``'AMD EPYC 9B14'``.
     precision : str
         One of ``PRECISIONS``.
+    batch_size : int
+        Inputs that are best run together on this device.
     """
 
     name: str
     device: str
     precision: str
+    batch_size: int
 
     def load(self, network: Network) -> Run:
-        """Make a network ready; the result maps (n, height, width, channels) to one float32 array an output."""
+        """Make a network ready.
+
+        The result maps (n, height, width, channels) to one float32 array an output. Several threads may
+        call it at once.
+        """
+
+    def calibrate(self, network: Network, inputs: NDArray[Any]) -> Ranges:
+        """Find the ranges of a network's numbers on inputs like those to come; see ``Ranges``.
+
+        Raises
+        ------
+        UsageError
+            If this engine does not compute in int8.
+        """
 
 
 def describe(engine: Engine) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -31,9 +32,9 @@ class FakeDetector:
         self.found = Detections(given, _points_of(given), np.array(scores or [1] * n, np.float32))
         self.seen: list[tuple[int, ...]] = []
 
-    def detect(self, pixels: NDArray[np.uint8]) -> Detections:
-        self.seen.append(pixels.shape)
-        return self.found
+    def detect_all(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        self.seen += [pixels.shape for pixels in pictures]
+        return [self.found for _ in pictures]
 
 
 def _points_of(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -142,20 +143,19 @@ def test_the_whole_picture_is_squeezed() -> None:
     assert np.isnan(face.landmarks).all()
 
 
-def test_without_a_face_or_a_detector_the_whole_picture_is_taken() -> None:
-    pixels = random_pixels(200, 170)
-    whole = faces.whole(pixels, 32)
-    for detector in (None, FakeDetector([])):
-        face = faces.one_face(pixels, detector, STEP, 32)
-        np.testing.assert_array_equal(face.pixels, whole.pixels)
-        assert not face.found
-
-
 def test_the_largest_face_is_taken_whatever_its_score() -> None:
     detector = FakeDetector([[10, 10, 40, 40], [50, 50, 150, 150]], [0.99, 0.91])
-    face = faces.one_face(random_pixels(200, 200), detector, STEP, 32)
+    found = faces.detect(random_pixels(200, 200), detector, STEP)
+    assert faces.choose(found, "largest") == 1
+    assert faces.choose(Detections.none(), "largest") is None
+
+
+def test_a_cut_face_keeps_where_it_came_from() -> None:
+    detector = FakeDetector([[50, 50, 150, 150]], [0.91])
+    face = faces.cut(random_pixels(200, 200), detector.found, 0, STEP, 32)
+    assert (face.pixels.shape, face.found, face.score) == ((32, 32, 3), True, pytest.approx(0.91))
     np.testing.assert_array_equal(face.box, [50, 50, 150, 150])
-    assert (face.found, face.score) == (True, pytest.approx(0.91))
+    np.testing.assert_array_equal(face.landmarks, detector.found.landmarks[0])
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,16 @@ def test_pictures_are_searched_at_a_middling_size(shape: tuple[int, int], seen: 
     scale = seen[0] / shape[0]
     np.testing.assert_allclose(found.boxes, np.array([[20, 10, 60, 50]]) / scale)
     np.testing.assert_allclose(found.landmarks, detector.found.landmarks / scale, rtol=1e-6)
+
+
+def test_several_pictures_are_searched_together_and_each_at_its_own_size() -> None:
+    detector = FakeDetector([[20, 10, 60, 50]])
+    pictures = [random_pixels(*shape) for shape in ((100, 200), (320, 1280), (40, 80), (640, 640))]
+    found = faces.detect_all(pictures, detector, STEP)
+    assert detector.seen == [(100, 200, 3), (160, 640, 3), (80, 160, 3), (640, 640, 3)]
+    for one, scale in zip(found, (1, 0.5, 2, 1), strict=True):
+        np.testing.assert_allclose(one.boxes, np.array([[20, 10, 60, 50]]) / scale)
+    assert faces.detect_all([], detector, STEP) == []
 
 
 def test_faint_and_small_faces_do_not_count() -> None:
@@ -184,10 +194,10 @@ def test_a_face_step_without_a_detector_has_no_other_fields() -> None:
 def test_a_turned_photograph_gives_the_same_square() -> None:
     upright = np.asarray(Image.fromarray(random_pixels(20, 20)).resize((200, 200)))
     straight = FakeDetector([[60, 50, 120, 110]])
-    face = faces.one_face(upright, straight, STEP, 30)
+    face = faces.cut(upright, straight.found, 0, STEP, 30)
     quarter = np.ascontiguousarray(np.rot90(upright))  # (x, y) goes to (y, 200 - x)
     turned = FakeDetector([[50, 80, 110, 140]])
     x, y = np.moveaxis(straight.found.landmarks, -1, 0)
     turned.found = Detections(turned.found.boxes, np.stack([y, 200 - x], axis=-1), turned.found.scores)
-    again = faces.one_face(quarter, turned, STEP, 30)
+    again = faces.cut(quarter, turned.found, 0, STEP, 30)
     assert np.abs(face.pixels.astype(int) - again.pixels).max() <= 2

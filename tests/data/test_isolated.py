@@ -46,9 +46,9 @@ weak = {
     b"noise": noise,
     b"write a file": lambda: open(os.environ["CANARY"], "w").write("x"),
     b"fill the memory": lambda: np.ones(isolated.MEMORY, np.uint8),
-    b"huge": lambda: np.broadcast_to(np.uint8(0), (90_000, 90_000, 3)),
+    b"huge": lambda: pixels.Decoded(np.broadcast_to(np.uint8(0), (90_000, 90_000, 3)), 90_000, 90_000),
 }
-pixels.decode = lambda data: weak[data]() if data in weak else whole(data)
+pixels.decode = lambda data, longer, shorter: weak[data]() if data in weak else whole(data)
 isolated.serve()
 """
 
@@ -80,6 +80,21 @@ def refusal(data: bytes) -> tuple[str, str]:
 def process_of_next() -> int:
     """Give the number of the process that decodes the next picture."""
     return isolated._idle[-1].process.pid
+
+
+def test_a_process_is_begun_ahead_of_the_first_picture() -> None:
+    isolated.begin()
+    [begun] = isolated._idle
+    isolated.begin()
+    np.testing.assert_array_equal(picture.decode(GOOD), halves())
+    assert isolated._idle == [begun]
+
+
+def test_a_process_that_cannot_be_begun_is_told_of_with_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    isolated.begin()
+    with pytest.raises(StorageError, match=r"^The process that decodes pictures cannot be started: No such file"):
+        picture.decode(GOOD)
 
 
 CRASHED = ("crashed", "The decoder dies of it.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facefeat.data import faces, mtcnn, picture
-from facefeat.data.faces import FaceStep
+from facefeat.data import boxes, faces, mtcnn, mtcnn_networks, picture
+from facefeat.data.detections import Detections
+from facefeat.data.faces import Face, FaceStep
 from facefeat.data.mtcnn import MTCNN
 from facefeat.engines.choose import choose
 from facefeat.errors import DamagedFile, MissingExtra
@@ -55,6 +57,18 @@ def enlarged(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.BILINEAR))
 
 
+def largest_face(pixels: NDArray[np.uint8], detector: MTCNN, step: FaceStep) -> Face:
+    """Cut out the largest face of a picture, or squeeze the whole of it where there is none."""
+    found = faces.detect(pixels, detector, step)
+    index = faces.choose(found, step.policy)
+    return faces.whole(pixels, 64) if index is None else faces.cut(pixels, found, index, step, 64)
+
+
+def as_bytes(found: Detections) -> tuple[bytes, ...]:
+    """Return every bit of what was found."""
+    return found.boxes.tobytes(), found.landmarks.tobytes(), found.scores.tobytes()
+
+
 def _same_as_reference(detector: MTCNN, reference: Any, pixels: NDArray[np.uint8]) -> int:
     found = detector.detect(pixels)
     theirs = sorted(reference.detect_faces(pixels), key=lambda face: -face["confidence"])
@@ -79,6 +93,19 @@ def test_faces_of_real_scenes_are_those_of_the_reference(
     assert sum(_same_as_reference(detector, reference, pixels) for pixels in scenes) >= 5
 
 
+@pytest.mark.parametrize("n", [5, 40, 200])
+@pytest.mark.parametrize("method", ["union", "min"])
+def test_of_equally_good_boxes_those_of_the_reference_are_kept(reference: Any, n: int, method: str) -> None:
+    theirs = pytest.importorskip("mtcnn.utils.bboxes").smart_nms_from_bboxes
+    rng = np.random.default_rng(n)
+    corners = rng.uniform(0, 100, (n, 2))
+    some = np.concatenate([corners, corners + rng.uniform(20, 60, (n, 2))], axis=1).astype(np.float32)
+    scores = rng.choice(np.array([0.5, 0.75, 1], np.float32), n)
+    rows = np.column_stack([np.zeros(n), some, scores, np.arange(n)])
+    kept = boxes.suppress(some, scores, 0.4, by_smaller=method == "min")
+    assert kept.tolist() == theirs(rows, threshold=0.4, method=method)[:, 6].astype(int).tolist()
+
+
 def test_both_engines_find_the_same(detector: MTCNN, orl_pixels: list[NDArray[np.uint8]]) -> None:
     other = MTCNN(choose("keras", "bfloat16"))  # exact all the same
     pixels = np.concatenate([enlarged(one, 2) for one in orl_pixels[:2]], axis=1)
@@ -87,6 +114,65 @@ def test_both_engines_find_the_same(detector: MTCNN, orl_pixels: list[NDArray[np
     np.testing.assert_allclose(here.boxes, there.boxes, atol=0.05)
     np.testing.assert_allclose(here.landmarks, there.landmarks, atol=0.05)
     np.testing.assert_allclose(here.scores, there.scores, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def various(orl_pixels: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Give pictures of several sizes, with several faces, one or none."""
+    row = np.concatenate([enlarged(one, 2) for one in orl_pixels], axis=1)
+    return [
+        *(enlarged(one, factor) for one, factor in zip(orl_pixels, (1, 2, 3, 4, 2, 1), strict=True)),
+        row,
+        np.concatenate([row[:, ::-1], row]),
+        random_pixels(230, 301),
+        random_pixels(16, 16),
+        np.zeros((90, 200, 3), np.uint8),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_found_does_not_depend_on_the_pictures_beside_it(
+    detector: MTCNN, various: list[NDArray[np.uint8]], seed: int
+) -> None:
+    alone = [as_bytes(detector.detect(pixels)) for pixels in various]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(various))
+    cuts = np.sort(rng.choice(np.arange(1, len(various)), 2, replace=False))
+    for group in np.split(order, cuts):
+        found = detector.detect_all([various[i] for i in group])
+        assert [as_bytes(one) for one in found] == [alone[i] for i in group]
+
+
+def test_what_is_found_does_not_depend_on_how_much_goes_through_a_network_at_once(
+    detector: MTCNN, various: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [as_bytes(one) for one in detector.detect_all(various)]
+    monkeypatch.setattr(mtcnn, "MEMORY", 1)
+    assert [as_bytes(one) for one in detector.detect_all(various)] == found
+
+
+def test_several_threads_find_the_same_as_one(detector: MTCNN, various: list[NDArray[np.uint8]]) -> None:
+    found = [as_bytes(one) for one in detector.detect_all(various)]
+    with ThreadPoolExecutor(4) as pool:
+        for again in pool.map(detector.detect_all, [various] * 4):
+            assert [as_bytes(one) for one in again] == found
+
+
+def test_no_pictures_have_no_faces(detector: MTCNN) -> None:
+    assert detector.detect_all([]) == []
+
+
+def test_of_a_crowd_the_likeliest_proposals_are_followed(
+    detector: MTCNN, various: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = various[7]
+    everybody = detector.detect(crowd)
+    assert len(everybody) >= 10
+    monkeypatch.setattr(mtcnn, "MAX_PROPOSALS", 8)
+    some = detector.detect(crowd)
+    assert 1 <= len(some) <= 8
+    for box in some.boxes:
+        assert max(overlap(box, other) for other in everybody.boxes) > 0.8
 
 
 NO_FACES = {
@@ -98,6 +184,7 @@ NO_FACES = {
     "12 x 12": np.full((12, 12, 3), 90, np.uint8),
     "20 x 20": np.full((20, 20, 3), 90, np.uint8),
     "thread": random_pixels(16, 700),
+    "ribbon": random_pixels(21, 3000),
 }
 
 
@@ -113,7 +200,7 @@ def test_a_found_face_is_put_upright_with_its_eyes_above_its_mouth(
     detector: MTCNN, orl_pixels: list[NDArray[np.uint8]], template: str
 ) -> None:
     step = FaceStep(detector="mtcnn", template=template)
-    face = faces.one_face(orl_pixels[0], detector, step, 64)
+    face = largest_face(orl_pixels[0], detector, step)
     assert face.found
     turn, shift = faces.placement(face.box, face.landmarks, step)
     points = (face.landmarks @ np.array([1, 1j]) - shift) / turn
@@ -129,7 +216,7 @@ def test_a_photograph_turned_by_its_exif_gives_the_same_face(
 ) -> None:
     upright = enlarged(orl_pixels[0], 2)
     data = encoded(turned(upright, orientation), exif=exif_of(orientation))
-    face, again = (faces.one_face(pixels, detector, STEP, 64) for pixels in (upright, picture.decode(data)))
+    face, again = (largest_face(pixels, detector, STEP) for pixels in (upright, picture.decode(data)))
     assert face.found
     np.testing.assert_array_equal(face.box, again.box)
     np.testing.assert_array_equal(face.pixels, again.pixels)
@@ -137,8 +224,8 @@ def test_a_photograph_turned_by_its_exif_gives_the_same_face(
 
 def test_a_picture_lying_on_its_side_is_another_picture(detector: MTCNN, orl_pixels: list[NDArray[np.uint8]]) -> None:
     upright = enlarged(orl_pixels[0], 2)
-    face = faces.one_face(upright, detector, STEP, 64)
-    lying = faces.one_face(turned(upright, 6), detector, STEP, 64)
+    face = largest_face(upright, detector, STEP)
+    lying = largest_face(turned(upright, 6), detector, STEP)
     assert np.abs(face.pixels.astype(int) - lying.pixels).mean() > 10
 
 
@@ -156,39 +243,25 @@ def test_the_weights_are_pinned() -> None:
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent / "assets" / "weights"
-    assert {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.lz4")} == mtcnn.WEIGHTS
-    joined = mtcnn.WEIGHTS["pnet"] + mtcnn.WEIGHTS["rnet"] + mtcnn.WEIGHTS["onet"]
+    assert {
+        path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.lz4")
+    } == mtcnn_networks.WEIGHTS
+    joined = mtcnn_networks.WEIGHTS["pnet"] + mtcnn_networks.WEIGHTS["rnet"] + mtcnn_networks.WEIGHTS["onet"]
     assert hashlib.sha256(joined.encode()).hexdigest() == MTCNN.weights_sha256
 
 
 def test_other_weights_are_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(mtcnn.WEIGHTS, "pnet", "0" * 64)
-    mtcnn._weights.cache_clear()
+    monkeypatch.setitem(mtcnn_networks.WEIGHTS, "pnet", "0" * 64)
+    mtcnn_networks._weights.cache_clear()
     with pytest.raises(DamagedFile) as caught:
-        mtcnn._weights("pnet")
+        mtcnn_networks._weights("pnet")
     assert str(caught.value).endswith(
         "pnet.lz4 is not the file of mtcnn 1.0.0; reinstall it with: pip install mtcnn==1.0.0"
     )
 
 
 def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mtcnn, "find_spec", lambda name: None)
-    mtcnn._weights.cache_clear()
+    monkeypatch.setattr(mtcnn_networks, "find_spec", lambda name: None)
+    mtcnn_networks._weights.cache_clear()
     with pytest.raises(MissingExtra):
-        mtcnn._weights("pnet")
-
-
-def test_shrinking_averages_areas() -> None:
-    image = random_pixels(12, 18).astype(np.float32)
-    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    small = mtcnn.shrink(planes, 4, 6)
-    np.testing.assert_allclose(small, image.reshape(4, 3, 6, 3, 3).mean(axis=(1, 3)), rtol=1e-5)
-    assert mtcnn.shrink(planes, 5, 7).mean() == pytest.approx(image.mean(), rel=1e-5)
-
-
-def test_suppression_keeps_the_best_of_those_that_overlap() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30], [0, 0, 4, 4]], np.float32)
-    scores = np.array([0.8, 0.9, 0.7, 0.95], np.float32)
-    assert mtcnn.suppress(boxes, scores, 0.5).tolist() == [3, 1, 2]
-    assert mtcnn.suppress(boxes, scores, 0.5, by_smaller=True).tolist() == [3, 2]
-    assert mtcnn.suppress(boxes[:0], scores[:0], 0.5).tolist() == []
+        mtcnn_networks._weights("pnet")

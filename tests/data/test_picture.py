@@ -82,7 +82,7 @@ def test_the_sentences_of_refused_bytes() -> None:
 
 def test_a_picture_of_the_most_pixels_is_read_and_one_more_row_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "MAX_PIXELS", 20 * 30)
-    assert pixels.decode(encoded(random_pixels(20, 30))).shape == (20, 30, 3)
+    assert pixels.decode(encoded(random_pixels(20, 30))).pixels.shape == (20, 30, 3)
     with pytest.raises(PictureRefused) as caught:
         pixels.decode(encoded(random_pixels(21, 30)))
     assert caught.value.code == "too_many_pixels"

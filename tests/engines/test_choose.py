@@ -20,9 +20,13 @@ from facefeat.errors import UsageError
         (
             "auto",
             "bf16",
-            "There is no precision 'bf16'; did you mean 'bfloat16'? There are: auto, bfloat16, float16, float32.",
+            "There is no precision 'bf16'; did you mean 'bfloat16'? There are: auto, bfloat16, float16, float32, int8.",
         ),
-        ("keras", "int8", "There is no precision 'int8'. There are: auto, bfloat16, float16, float32."),
+        (
+            "keras",
+            "int8",
+            "The keras engine has no precision 'int8'; use float32, bfloat16 or float16, or --engine openvino.",
+        ),
     ],
 )
 def test_unknown_names_are_answered_with_those_there_are(engine: str, precision: str, sentence: str) -> None:

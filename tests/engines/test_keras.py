@@ -47,7 +47,10 @@ def test_the_policy_is_put_back_when_a_build_fails() -> None:
 def test_a_precision_without_a_policy_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         KerasEngine("int8")
-    assert str(caught.value) == "The keras engine has no precision 'int8'; use float32, bfloat16 or float16."
+    assert (
+        str(caught.value)
+        == "The keras engine has no precision 'int8'; use float32, bfloat16 or float16, or --engine openvino."
+    )
 
 
 def test_what_libraries_write_to_standard_error_is_kept_back(capfd: pytest.CaptureFixture[str]) -> None:
