@@ -338,7 +338,7 @@ def _warm_up() -> None:
 
     engine = SimpleNamespace(name="numpy", device="a test", precision="float32")
     extract.choose = lambda *_: engine  # type: ignore[attr-defined,assignment]
-    picture.decode = pixels.decode  # in this process: the processes that decode are tested elsewhere
+    picture.decode_for = pixels.decode  # in this process: the processes that decode are tested elsewhere
     with tempfile.TemporaryDirectory() as folder:
         data = write_people(Path(folder) / "people", {"ada": 1}, size=16)
         _extract({"data": data, "output": Path(folder) / "features.h5", "options": {}})

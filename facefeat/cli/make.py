@@ -1,7 +1,5 @@
 """The commands that make something: extract, fit, compare."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +27,9 @@ def extract(
     flip: Annotated[bool, typer.Option(help="Average with the mirror image.")] = True,
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Faces that go through the network together; by default what suits it.")
+    ] = None,
     workers: frame.Workers = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace a feature file of another recipe, or a damaged one.")

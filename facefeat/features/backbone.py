@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facefeat import plugins
 from facefeat.engines.network import Engine, Network, Run
-from facefeat.errors import unknown_name
+from facefeat.errors import UsageError, unknown_name
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.weights import Weights
 
@@ -37,6 +37,9 @@ class Backbone(Protocol):
         The default first.
     WEIGHTS : tuple of str
         Names that ``weights`` knows, the default first.
+
+    Optional: ``network(recipe, weights, batch_size)``, which describes it as the one
+    ``facefeat.engines.network.Network`` that ``load`` runs. Those that have it can be computed in int8.
     """
 
     SUMMARY: str
@@ -55,7 +58,7 @@ class Backbone(Protocol):
         """Make the network ready.
 
         The result maps uint8 RGB of shape (n, size, size, 3) to one float32 array of shape (n, d) for
-        each layer of the recipe, in its order.
+        each layer of the recipe, in its order. Several threads may call it at once.
         """
 
 
@@ -84,27 +87,41 @@ def check_layers(backbone: Backbone, layers: tuple[str, ...]) -> tuple[str, ...]
     return tuple(layer for layer in backbone.LAYERS if layer in layers)
 
 
-def load_keras(recipe: Recipe, build: Callable[[], Any], engine: Engine, batch_size: int) -> Run:
-    """Load a backbone that is a Keras model with one output a layer, through an engine.
+def keras_network(recipe: Recipe, build: Callable[[], Any], batch_size: int) -> Network:
+    """Describe a backbone that is a Keras model with one output a layer.
 
     Parameters
     ----------
     recipe : Recipe
-        Its network's fields name the exported copy.
+        Its network's fields name the exported copy; its calibration makes it int8.
     build : callable
         Returns the model.
-    engine : Engine
     batch_size : int
 
     Returns
     -------
-    callable
+    Network
     """
     decides = ("backbone", "weights_sha256", "layers", "pooling", "input_size")
     record = {name: value for name, value in recipe.as_dict().items() if name in decides}
     key = hashlib.sha256(canonical_json({"export": 1, **record}).encode()).hexdigest()
     shape = (recipe.input_size, recipe.input_size, 3)
-    return engine.load(Network(recipe.backbone, key, build, shape, batch_size))
+    ranges = recipe.calibration.ranges if recipe.calibration else ()
+    return Network(recipe.backbone, key, build, shape, batch_size, ranges=ranges)
+
+
+def network_of(recipe: Recipe, weights: Weights, batch_size: int) -> Network:
+    """Describe a recipe's backbone as one network.
+
+    Raises
+    ------
+    UsageError
+        If it is none, and so cannot be computed in int8.
+    """
+    describe = getattr(get(recipe.backbone), "network", None)
+    if describe is None:
+        raise UsageError(f"The backbone {recipe.backbone} does not compute in int8; leave --precision out.")
+    return cast(Network, describe(recipe, weights, batch_size))
 
 
 def pooled(x: Any, pooling: str) -> Any:

@@ -1,12 +1,14 @@
-"""Pictures to shards: read and decode ahead, find faces, run the network, keep what is done."""
+"""Pictures to shards: workers read, decode, find faces and run the network; what is done is kept."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -19,20 +21,24 @@ from numpy.typing import NDArray
 from facefeat.data import picture
 from facefeat.data.faces import Face
 from facefeat.engines.network import Engine
-from facefeat.errors import PictureRefused
-from facefeat.features.encode import Encoder
+from facefeat.errors import PictureRefused, StorageError
+from facefeat.features.encode import Encoder, Opened
 from facefeat.features.recipe import canonical_json
-from facefeat.features.store.columns import FEATURES, THUMBNAIL, Skipped
+from facefeat.features.store.columns import FEATURES, THUMBNAIL, Columns, Skipped
 from facefeat.features.store.shards import Shard
 
 SHARD_ROWS = 256
-
-Pixels = NDArray[np.uint8]
+GROUP = 8  # pictures whose faces are found together
+GROUP_BYTES = 256 * 1024**2  # of their pixels; one may be as large by itself
 
 
 @dataclass
 class Seconds:
-    """Where the time went; reading and decoding overlap with the rest, so only the waiting counts."""
+    """Where the time went.
+
+    Workers do ``decode``, ``faces`` and ``network`` side by side: each is the mean over the workers, so that all
+    add up to ``total`` at most.
+    """
 
     decode: float = 0.0
     faces: float = 0.0
@@ -42,7 +48,8 @@ class Seconds:
 
 
 def compute(
-    todo: Sequence[tuple[Path, bytes]],
+    todo: Sequence[tuple[str, bytes]],
+    file_of: Callable[[str], Path],
     encoder: Encoder,
     keep: Callable[[Shard], None],
     *,
@@ -52,70 +59,163 @@ def compute(
 ) -> None:
     """Compute pictures, handing over a shard at a time.
 
+    Every worker takes a few pictures from the file to their vectors, so all cores are busy as long as there
+    are pictures, and what is in memory does not grow with their number.
+
     Parameters
     ----------
-    todo : sequence of (file, SHA-256 of its bytes)
+    todo : sequence of (path, SHA-256 of the file's bytes)
+    file_of : callable
+        Where a path's file lies.
     encoder : Encoder
     keep : callable
         Takes each finished shard. Also called for a last short one when the run is stopped, so that
         nothing computed is lost.
     workers : int
-        Threads that read and decode.
+        Threads.
     seconds : Seconds
         Added to.
     tell : callable
-        Told how many are done, after each.
+        Told how many are done, for each.
     """
-    pending = _Pending(encoder, seconds)
+    pending = _Pending(canonical_json(made_by(encoder.engine)), seconds, workers)
+    work, done = _Work(encoder, file_of), 0
+    each = min(max(GROUP, encoder.batch_size), SHARD_ROWS)
+    left = (todo[start : start + each] for start in range(0, len(todo), each))
+    waiting: deque[Future[_Group]] = deque()
+    pool = ThreadPoolExecutor(workers)
     try:
-        for done, (digest, pixels) in enumerate(_decoded(todo, workers, seconds), 1):
-            pending.take(digest, pixels)
+        while True:
+            waiting.extend(pool.submit(work.group, some) for some in islice(left, 2 * workers - len(waiting)))
+            if not waiting:
+                return
+            group = waiting.popleft().result()
+            pending.take(group)
             if len(pending) >= SHARD_ROWS:
                 keep(pending.shard())
-            tell(done)
+            for _ in range(group.tried):
+                done += 1
+                tell(done)
+    except StorageError:  # there is no room for more
+        waiting.clear()
+        pending.groups.clear()
+        raise
     finally:
+        work.stopped.set()
+        pool.shutdown(cancel_futures=True)
+        for future in waiting:
+            if not future.cancelled() and future.exception() is None:
+                pending.take(future.result())
         if len(pending):
             keep(pending.shard())
 
 
-class _Pending:
-    """Faces and vectors of the shard that is being filled."""
+@dataclass
+class _Group:
+    """What became of some pictures."""
 
-    def __init__(self, encoder: Encoder, seconds: Seconds) -> None:
-        self.encoder, self.seconds = encoder, seconds
-        self.maker = canonical_json(made_by(encoder.engine))
-        self.rows: list[tuple[bytes, Face]] = []
-        self.skipped: list[Skipped] = []
+    columns: Columns
+    skipped: list[Skipped]
+    tried: int
+    seconds: Seconds
+
+
+class _Work:
+    """What a worker does."""
+
+    def __init__(self, encoder: Encoder, file_of: Callable[[str], Path]) -> None:
+        self.encoder, self.file_of = encoder, file_of
+        self.stopped = threading.Event()
+
+    def group(self, pairs: Sequence[tuple[str, bytes]]) -> _Group:
+        """Take some pictures from their files to their vectors; a run that is stopped ends between two of them."""
+        spent = Seconds()
+        rows: list[tuple[bytes, Face]] = []
+        skipped: list[Skipped] = []
+        for opened in self._opened(pairs, skipped, spent):
+            with _timed(spent, "faces"):
+                squares = self.encoder.faces([one for _, one in opened])
+            for (digest, _), face in zip(opened, squares, strict=True):
+                if isinstance(face, PictureRefused):
+                    skipped.append(Skipped("", digest, face.code, face.message))
+                else:
+                    rows.append((digest, face))
+        with _timed(spent, "network"):
+            vectors = self.encoder.vectors([face.pixels for _, face in rows]) if rows else {}
+        return _Group(_columns(rows, vectors), skipped, len(pairs), spent)
+
+    def _opened(
+        self, pairs: Sequence[tuple[str, bytes]], skipped: list[Skipped], spent: Seconds
+    ) -> Iterator[list[tuple[bytes, Opened]]]:
+        """Yield decoded pictures, a few at a time: fewer where they are large."""
+        opened: list[tuple[bytes, Opened]] = []
+        n_bytes = 0
+        for path, digest in pairs:
+            if self.stopped.is_set():
+                break
+            with _timed(spent, "decode"):
+                one = self._open(self.file_of(path), digest)
+            if isinstance(one, Opened):
+                opened.append((digest, one))
+                n_bytes += one.decoded.pixels.nbytes
+            elif one is not None:
+                skipped.append(one)
+            if len(opened) >= GROUP or n_bytes > GROUP_BYTES:
+                yield opened
+                opened, n_bytes = [], 0
+        if opened:
+            yield opened
+
+    def _open(self, file: Path, digest: bytes) -> Opened | Skipped | None:
+        """Read and decode; None where the bytes are no longer those that were hashed."""
+        try:
+            data = picture.read(file)
+        except PictureRefused:
+            return None
+        if hashlib.sha256(data).digest() != digest:
+            return None
+        try:
+            return self.encoder.open(data)
+        except PictureRefused as refused:
+            return Skipped("", digest, refused.code, refused.message)
+
+
+class _Pending:
+    """What is computed and not yet kept."""
+
+    def __init__(self, maker: str, seconds: Seconds, workers: int) -> None:
+        self.maker, self.seconds, self.workers = maker, seconds, workers
+        self.groups: list[_Group] = []
 
     def __len__(self) -> int:
-        return len(self.rows) + len(self.skipped)
+        return sum(len(group.columns["images/sha256"]) + len(group.skipped) for group in self.groups)
 
-    def take(self, digest: bytes, pixels: Pixels | PictureRefused) -> None:
-        if isinstance(pixels, PictureRefused):
-            self.skipped.append(Skipped("", digest, pixels.code, pixels.message))
-            return
-        started = time.perf_counter()
-        self.rows.append((digest, self.encoder.face(pixels)))
-        self.seconds.faces += time.perf_counter() - started
+    def take(self, group: _Group) -> None:
+        self.groups.append(group)
+        for name in ("decode", "faces", "network"):
+            mean = getattr(group.seconds, name) / self.workers
+            setattr(self.seconds, name, getattr(self.seconds, name) + mean)
 
     def shard(self) -> Shard:
-        started = time.perf_counter()
-        squares = [face.pixels for _, face in self.rows]
-        vectors = self.encoder.vectors(squares) if squares else {}
-        self.seconds.network += time.perf_counter() - started
-        columns = {
-            "images/sha256": np.array([list(digest) for digest, _ in self.rows], "u1").reshape(-1, 32),
-            "images/copy": np.zeros(len(self.rows), "<i2"),
-            "faces/box": np.array([face.box for _, face in self.rows], "<f4").reshape(-1, 4),
-            "faces/landmarks": np.array([face.landmarks for _, face in self.rows], "<f4").reshape(-1, 5, 2),
-            "faces/score": np.array([face.score for _, face in self.rows], "<f4"),
-            "faces/found": np.array([face.found for _, face in self.rows], bool),
-            "faces/pixels": np.array([_thumbnail(one) for one in squares], "u1").reshape(-1, THUMBNAIL, THUMBNAIL),
-            **{FEATURES + layer: array for layer, array in vectors.items()},
-        }
-        shard = Shard(columns, tuple(self.skipped), self.maker)
-        self.rows, self.skipped = [], []
-        return shard
+        full = [group.columns for group in self.groups if len(group.columns["images/sha256"])]
+        full = full or [self.groups[0].columns]
+        columns = {name: np.concatenate([one[name] for one in full]) for name in full[0]}
+        skipped = tuple(one for group in self.groups for one in group.skipped)
+        self.groups = []
+        return Shard(columns, skipped, self.maker)
+
+
+def _columns(rows: Sequence[tuple[bytes, Face]], vectors: dict[str, NDArray[np.float32]]) -> Columns:
+    return {
+        "images/sha256": np.array([list(digest) for digest, _ in rows], "u1").reshape(-1, 32),
+        "images/copy": np.zeros(len(rows), "<i2"),
+        "faces/box": np.array([face.box for _, face in rows], "<f4").reshape(-1, 4),
+        "faces/landmarks": np.array([face.landmarks for _, face in rows], "<f4").reshape(-1, 5, 2),
+        "faces/score": np.array([face.score for _, face in rows], "<f4"),
+        "faces/found": np.array([face.found for _, face in rows], bool),
+        "faces/pixels": np.array([_thumbnail(face.pixels) for _, face in rows], "u1").reshape(-1, THUMBNAIL, THUMBNAIL),
+        **{FEATURES + layer: array for layer, array in vectors.items()},
+    }
 
 
 def _thumbnail(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -124,40 +224,13 @@ def _thumbnail(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(square).convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
-def _decoded(
-    todo: Sequence[tuple[Path, bytes]], workers: int, seconds: Seconds
-) -> Iterator[tuple[bytes, Pixels | PictureRefused]]:
-    """Read and decode ahead of the network, a few pictures a thread, in order."""
-    waiting: deque[Future[tuple[bytes, Pixels | PictureRefused]]] = deque()
-    left = iter(todo)
-    ahead = max(workers, 1) * 4
-    pool = ThreadPoolExecutor(max(workers, 1))
+@contextmanager
+def _timed(spent: Seconds, what: str) -> Iterator[None]:
+    started = time.perf_counter()
     try:
-        while True:
-            waiting.extend(pool.submit(_decode_one, *pair) for pair in islice(left, ahead - len(waiting)))
-            if not waiting:
-                return
-            started = time.perf_counter()
-            digest, pixels = waiting.popleft().result()
-            seconds.decode += time.perf_counter() - started
-            if digest:
-                yield digest, pixels
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)  # who stops a run does not wait for what was decoded ahead
-
-
-def _decode_one(file: Path, digest: bytes) -> tuple[bytes, Pixels | PictureRefused]:
-    """Return the pixels or the refusal; no digest where the bytes are no longer those that were hashed."""
-    try:
-        data = picture.read(file)
-    except PictureRefused as refused:
-        return b"", refused
-    if hashlib.sha256(data).digest() != digest:
-        return b"", PictureRefused("changed", "The file changed while it was read.")
-    try:
-        return digest, picture.decode(data)
-    except PictureRefused as refused:
-        return digest, refused
+        setattr(spent, what, getattr(spent, what) + time.perf_counter() - started)
 
 
 def made_by(engine: Engine) -> dict[str, Any]:

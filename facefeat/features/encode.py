@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import faces
-from facefeat.data.detections import Detector
+from facefeat.data import faces, picture
+from facefeat.data.detections import Detections, Detector
 from facefeat.data.faces import Face, FaceStep
+from facefeat.data.pixels import Decoded
+from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
-from facefeat.errors import DamagedFile, UsageError, unknown_name
+from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch, UsageError, unknown_name
 from facefeat.features import backbone as backbones
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Weights
-
-BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -142,42 +143,116 @@ def plan_of(recipe: Recipe, weights: str | None = None) -> Plan:
     return Plan(recipe, found)
 
 
+def engine_for(
+    recipe: Recipe, engine: str = "auto", precision: str = "auto", *, threads: int | None = None, streams: int = 1
+) -> Engine:
+    """Choose an engine that computes a recipe; see ``facefeat.engines.choose.choose``.
+
+    Raises
+    ------
+    UsageError
+        As ``choose``.
+    RecipeMismatch
+        If the precision asked for is not of the recipe's numerics.
+    """
+    rounded = recipe.numerics == "int8"
+    if precision != "auto" and (precision == "int8") != rounded:
+        asked = f"{precision} was asked for"
+        raise RecipeMismatch(f"The vectors are {'' if rounded else 'not '}of int8, but {asked}; leave --precision out.")
+    return choose(engine, "int8" if rounded else precision, threads=threads, streams=streams)
+
+
+class Opened:
+    """A picture that was decoded for one recipe.
+
+    Parameters
+    ----------
+    data : bytes
+    decoded : Decoded
+    """
+
+    def __init__(self, data: bytes, decoded: Decoded) -> None:
+        self.data, self.decoded = data, decoded
+
+    @cached_property
+    def full(self) -> NDArray[np.uint8]:
+        """All its pixels."""
+        return picture.decode(self.data) if self.decoded.is_reduced else self.decoded.pixels
+
+    @property
+    def enlargement(self) -> float:
+        """How many times as large the picture is in full."""
+        return max(self.decoded.height, self.decoded.width) / float(max(self.decoded.pixels.shape[:2]))
+
+
 class Encoder:
     """Make faces and vectors by a recipe.
+
+    Its methods may be called by several threads at once.
 
     Parameters
     ----------
     plan : Plan
     engine : Engine
-    batch_size : int, default=32
-        Faces that go through the network together. Changes speed and memory; numbers only in rounding.
+    batch_size : int or None
+        Faces that go through the network together; ``None``: what suits the engine. Changes speed and memory;
+        numbers only in rounding, if at all.
 
     Attributes
     ----------
     recipe : Recipe
     engine : Engine
+    batch_size : int
     """
 
-    def __init__(self, plan: Plan, engine: Engine, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(self, plan: Plan, engine: Engine, batch_size: int | None = None) -> None:
         self.recipe = plan.recipe
         self.engine = engine
+        self.batch_size = batch_size or engine.batch_size
         network = backbones.get(plan.recipe.backbone)
-        run = network.load(plan.recipe, plan.weights, engine, batch_size)
+        run = network.load(plan.recipe, plan.weights, engine, self.batch_size)
         self._run = backbones.mirrored_mean(run) if plan.recipe.flip else run
         self._detector = self._load_detector()
 
-    def face(self, pixels: NDArray[np.uint8]) -> Face:
-        """Return the one square of a picture that stands for its person: the chosen face, or the whole."""
-        return faces.one_face(pixels, self._detector, self.recipe.faces, self.recipe.input_size)
+    def open(self, data: bytes) -> Opened:
+        """Decode a picture as far as the recipe needs it.
 
-    def all_faces(self, pixels: NDArray[np.uint8]) -> list[Face]:
-        """Return every face of a picture, left to right; the whole picture where none was found."""
+        Parameters
+        ----------
+        data : bytes
+            Of a file.
+
+        Returns
+        -------
+        Opened
+
+        Raises
+        ------
+        PictureRefused
+        """
+        if self.recipe.resize == "area":
+            return Opened(data, picture.decode_for(data))
         if self._detector is None:
-            return [faces.whole(pixels, self.recipe.input_size)]
-        found = faces.detect(pixels, self._detector, self.recipe.faces)
+            return Opened(data, picture.decode_for(data, shorter=self.recipe.input_size))
+        return Opened(data, picture.decode_for(data, longer=self.recipe.faces.max_side))
+
+    def faces(self, pictures: Sequence[Opened]) -> list[Face | PictureRefused]:
+        """Return the one square of each picture that stands for its person: the chosen face, or the whole.
+
+        What is found in a picture does not depend on those beside it.
+        """
+        return [self._one_face(one, found) for one, found in zip(pictures, self._found(pictures), strict=True)]
+
+    def all_faces(self, opened: Opened) -> list[Face]:
+        """Return every face of a picture, left to right; the whole picture where none was found.
+
+        Raises
+        ------
+        PictureRefused
+        """
+        found = self._found([opened])[0]
         order = np.argsort(found.boxes[:, 0], kind="stable")
-        cut = [faces.cut(pixels, found, int(i), self.recipe.faces, self.recipe.input_size) for i in order]
-        return cut or [faces.whole(pixels, self.recipe.input_size)]
+        return [self._cut(opened, found, int(index)) for index in order] or [self._whole(opened)]
 
     def vectors(self, squares: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         """Run the network.
@@ -193,6 +268,34 @@ class Encoder:
         """
         outputs = self._run(np.stack(squares))
         return dict(zip(self.recipe.layers, outputs, strict=True))
+
+    def _found(self, pictures: Sequence[Opened]) -> list[Detections]:
+        """Return the faces of each picture, in coordinates of its decoded pixels."""
+        if self._detector is None:
+            return [Detections.none() for _ in pictures]
+        return faces.detect_all([one.decoded.pixels for one in pictures], self._detector, self.recipe.faces)
+
+    def _one_face(self, opened: Opened, found: Detections) -> Face | PictureRefused:
+        index = faces.choose(found, self.recipe.faces.policy)
+        try:
+            return self._whole(opened) if index is None else self._cut(opened, found, index)
+        except PictureRefused as refused:
+            return refused
+
+    def _cut(self, opened: Opened, found: Detections, index: int) -> Face:
+        """Cut a face out of the decoded pixels, or of all where those decoded are fewer than the square has."""
+        step, size, larger = self.recipe.faces, self.recipe.input_size, opened.enlargement
+        side = abs(faces.placement(found.boxes[index], found.landmarks[index], step)[0])
+        if larger == 1 or side < size:
+            return faces.cut(opened.full, found.scaled(larger), index, step, size)
+        cut = faces.cut(opened.decoded.pixels, found, index, step, size)
+        there = found.scaled(larger)
+        return replace(cut, box=there.boxes[index], landmarks=there.landmarks[index])
+
+    def _whole(self, opened: Opened) -> Face:
+        decoded = opened.decoded
+        square = faces.whole(decoded.pixels, self.recipe.input_size)
+        return replace(square, box=np.array([0, 0, decoded.width, decoded.height], np.float32))
 
     def _load_detector(self) -> Detector | None:
         step = self.recipe.faces

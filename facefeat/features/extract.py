@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,18 @@ import numpy as np
 
 from facefeat.data import picture
 from facefeat.data.folder import DataSet, Entry, list_people
-from facefeat.engines.choose import choose
 from facefeat.engines.network import describe
 from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError
 from facefeat.features import hashes
+from facefeat.features.calibrate import calibrated
 from facefeat.features.compute import Seconds, compute
-from facefeat.features.encode import BATCH_SIZE, Encoder, Plan
+from facefeat.features.encode import Encoder, Plan, engine_for
 from facefeat.features.recipe import Recipe
-from facefeat.features.store import durable
+from facefeat.features.store import durable, sealed
 from facefeat.features.store.columns import Columns, Skipped
-from facefeat.features.store.file import FeatureFile, read
+from facefeat.features.store.file import FeatureFile, read, recipe_in
 from facefeat.features.store.publish import Contents, publish
-from facefeat.features.store.shards import Shard, WorkFolder
+from facefeat.features.store.shards import Shard, WorkFolder, noted, work_folder
 
 # What is being done, how many are done, of how many; of 0: a message.
 Progress = Callable[[str, int, int], None]
@@ -76,6 +76,7 @@ class _Known:
         self.pieces.append(columns)
         for row, digest in enumerate(columns["images/sha256"]):
             self.places.setdefault(digest.tobytes(), (index, row))
+        sealed.release(columns["images/sha256"])
         if maker not in self.makers:
             self.makers.append(maker)
 
@@ -95,7 +96,7 @@ def extract(
     *,
     engine: str = "auto",
     precision: str = "auto",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int = 2,
     overwrite: bool = False,
     retry_skipped: bool = False,
@@ -117,10 +118,12 @@ def extract(
     plan : Plan
         See ``facefeat.features.encode.plan``.
     engine, precision : str
-        See ``facefeat.engines.choose.choose``.
-    batch_size : int, default=32
+        See ``facefeat.engines.choose.choose``. ``'int8'`` makes the recipe one of int8, calibrated on this data set
+        unless the output, or an unfinished run, has a calibration already.
+    batch_size : int or None
+        See ``facefeat.features.encode.Encoder``.
     workers : int, default=2
-        Threads that read and decode.
+        Threads that compute: at most as many cores are busy.
     overwrite : bool, default=False
         Replace a feature file of another recipe, or one that is damaged.
     retry_skipped : bool, default=False
@@ -144,26 +147,28 @@ def extract(
         Another run is writing the same output.
     StorageError, DamagedFile, ForeignFile, NewerFile
     """
-    started = time.perf_counter()
+    started, workers = time.perf_counter(), max(workers, 1)
     output = Path(output)
     dataset = list_people(data)
-    folder = WorkFolder(output, plan.recipe)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
+    plan = _settled(plan, precision, dataset, output, workers, tell)
+    folder = WorkFolder(output, plan.recipe)
     with folder.held(anew=overwrite):
         before = _published(output, plan.recipe, overwrite)
         known = _known(before, folder, retry_skipped, tell)
         digests = _hashed(dataset, workers, rehash, tell, seconds)
         n_known = len(known.places)
-        todo = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests) if digest not in known]
+        todo = [(path, digest) for path, digest in _unique(dataset, digests) if digest not in known]
         ran_on = ""
         if todo:
-            encoder = Encoder(plan, choose(engine, precision), batch_size)
-            ran_on = describe(encoder.engine)
+            device = engine_for(plan.recipe, engine, precision, threads=workers, streams=workers)
+            ran_on = describe(device)
             tell(f"Vectors are computed by {ran_on}", 0, 0)
             compute(
                 todo,
-                encoder,
+                dataset.file,
+                Encoder(plan, device, batch_size),
                 lambda shard: _keep(shard, folder, known, seconds, len(todo)),
                 workers=workers,
                 seconds=seconds,
@@ -186,6 +191,21 @@ def extract(
         seconds=seconds,
         dataset=dataset,
     )
+
+
+def _settled(plan: Plan, precision: str, dataset: DataSet, output: Path, workers: int, tell: Progress) -> Plan:
+    """Fill in what a recipe does not say before pictures are seen: from an earlier run, else anew."""
+    if precision == "int8":
+        plan = replace(plan, recipe=replace(plan.recipe, numerics="int8"))
+    for known in (recipe_in(output), noted(work_folder(output) / "recipe.json")):
+        if known is not None and plan.recipe.continues(known):
+            return replace(plan, recipe=known)
+    if plan.recipe.numerics != "int8" or plan.recipe.calibration is not None:
+        return plan
+    tell("int8 is calibrated on faces of this data set", 0, 0)
+    digests = hashes.of_all(dataset, workers=workers)
+    files = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests)]
+    return calibrated(plan, files, workers)
 
 
 def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | None:

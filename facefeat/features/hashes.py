@@ -28,6 +28,7 @@ UNREADABLE = bytes(32)
 SETTLED = 2.0  # seconds; the coarsest times that file systems in use keep
 
 _VERSION = 1
+_BLOCK = 1024
 _Look = list[int]  # size, time of change of the bytes and of the entry in nanoseconds, inode, device
 
 
@@ -56,13 +57,15 @@ def of_all(
     digests: list[bytes] = []
     looks: dict[str, tuple[_Look, bytes]] = {}
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        found = pool.map(lambda entry: _hashed(dataset, entry, noted.get(entry.path)), dataset.entries)
-        for entry, (look, digest) in zip(dataset.entries, found, strict=True):
-            digests.append(digest)
-            if look is not None:
-                looks[entry.path] = look, digest
-            if tell:
-                tell(len(digests), len(dataset.entries))
+        for start in range(0, len(dataset.entries), _BLOCK):  # what is asked of a pool takes memory until it is done
+            block = dataset.entries[start : start + _BLOCK]
+            found = pool.map(lambda entry: _hashed(dataset, entry, noted.get(entry.path)), block)
+            for entry, (look, digest) in zip(block, found, strict=True):
+                digests.append(digest)
+                if look is not None:
+                    looks[entry.path] = look, digest
+                if tell:
+                    tell(len(digests), len(dataset.entries))
     if looks != noted:
         _write(note, looks)
     return digests

@@ -10,16 +10,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from facefeat.data.faces import FaceStep
+from facefeat.engines.network import Ranges
 from facefeat.errors import DamagedFile, NewerFile, RecipeMismatch, UsageError
 
 FORMAT = 1
 POOLINGS = ("avg", "max", "grid2", "flatten")
 SIZES = (32, 512)
 NUMERICS = ("full", "int8")
+RESIZES = ("area-dct", "area")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What rounds a network's numbers to int8; found once, on faces of the data set itself.
+
+    Attributes
+    ----------
+    ranges : Ranges
+        See ``facefeat.engines.network.Ranges``.
+    faces : int
+        On how many faces they were found.
+    cosine : float
+        Between vectors in int8 and in float32: the lowest of all layers and of ``checked`` other faces.
+    checked : int
+        0 where the data set had no faces left to check; they are those of the ranges then.
+    """
+
+    ranges: Ranges
+    faces: int
+    cosine: float
+    checked: int
 
 
 @dataclass(frozen=True)
@@ -43,10 +68,15 @@ class Recipe:
     flip : bool
         Whether a vector is the mean over the face and its mirror image.
     faces : FaceStep
-    resize, colour : str
-        Names of the only filter and colour handling there are so far.
+    resize : str
+        One of ``RESIZES``. ``'area'``: from all pixels of the picture. ``'area-dct'``: a JPEG that is larger than
+        needed is decoded at half, a quarter or an eighth of its size, as far as that still has the pixels needed.
+    colour : str
+        Name of the only colour handling there is so far.
     numerics : str
         ``'full'`` is shared by float32, bfloat16 and float16, which agree to rounding; ``'int8'`` is not.
+    calibration : Calibration or None
+        Of ``'int8'``; ``None`` until it was found.
     format : int
         Of this record.
     """
@@ -59,9 +89,10 @@ class Recipe:
     input_size: int
     flip: bool
     faces: FaceStep = field(default_factory=FaceStep)
-    resize: str = "area"
+    resize: str = RESIZES[0]
     colour: str = "rgb8, alpha over white"
     numerics: str = "full"
+    calibration: Calibration | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -73,8 +104,13 @@ class Recipe:
             raise UsageError("At least one layer is needed.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as plain JSON values."""
-        return {**asdict(self), "layers": list(self.layers), "faces": self.faces.as_dict()}
+        """Return the record as plain JSON values; without a calibration, the record does not name it."""
+        values = {**asdict(self), "layers": list(self.layers), "faces": self.faces.as_dict()}
+        if self.calibration is None:
+            del values["calibration"]
+        else:
+            values["calibration"]["ranges"] = [list(ends) for ends in self.calibration.ranges]
+        return values
 
     def to_json(self) -> str:
         """Return the canonical JSON text: keys sorted, no spaces."""
@@ -112,11 +148,23 @@ class Recipe:
                     "Install a newer facefeat."
                 )
             faces = FaceStep(**values.pop("faces"))
-            return cls(**{**values, "layers": tuple(values["layers"]), "faces": faces})
+            calibration = _calibration(values.pop("calibration", None))
+            made = cls(**{**values, "layers": tuple(values["layers"]), "faces": faces, "calibration": calibration})
+            if made.resize not in RESIZES or (made.numerics == "int8") != (calibration is not None):
+                raise ValueError
+            return made
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, NewerFile):
                 raise
             raise DamagedFile("The recipe cannot be read.") from error
+
+    def continues(self, known: Recipe) -> bool:
+        """Tell whether a run that asks for this recipe may go on with another's rows, by the other's recipe.
+
+        So it is where they differ only in what nobody asks for: int8's ranges, while this has none yet, and how
+        far pictures are decoded.
+        """
+        return self.calibration is None and replace(known, resize=self.resize, calibration=None) == self
 
     def require(self, other: Recipe, whose: str) -> None:
         """Refuse vectors of another recipe.
@@ -140,9 +188,23 @@ class Recipe:
         """Name the fields that differ: ``'input_size is 64 instead of 112'``, seen from this recipe."""
         mine, theirs = _flat(self.as_dict()), _flat(other.as_dict())
         fields = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
+        if mine.get("numerics") == theirs.get("numerics") == "int8":
+            fields, others = [name for name in fields if not name.startswith("calibration.")], fields
+            if not fields and others:
+                return "its int8 was calibrated on other faces"
         if "faces.detector" in fields:
             fields = [name for name in fields if not name.startswith("faces.")] + ["faces.detector"]
         return ", ".join(f"{name} is {_short(theirs.get(name))} instead of {_short(mine.get(name))}" for name in fields)
+
+
+def _calibration(values: dict[str, Any] | None) -> Calibration | None:
+    """Read a calibration back; a range must have an extent, which the rounding divides by."""
+    if values is None:
+        return None
+    ranges = tuple((float(low), float(high)) for low, high in values.pop("ranges"))
+    if not all(math.isfinite(high - low) and high > low for low, high in ranges):
+        raise ValueError
+    return Calibration(ranges=ranges, **values)
 
 
 def canonical_json(value: Any) -> str:
@@ -158,5 +220,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = "+".join(value) if isinstance(value, list) else str(value)
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
     return text[:12] if len(text) == 64 else text

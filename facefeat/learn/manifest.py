@@ -114,7 +114,12 @@ def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:
         raise DamagedFile(f"{path} is damaged: its recipe cannot be read.") from error
     if hashlib.sha256(record.encode()).hexdigest() != values.get("recipe_sha256"):
         raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
-    if not _fits(recipe, "faces") or not isinstance(recipe.faces, FaceStep) or not _fits(recipe.faces):
+    if (
+        not _fits(recipe, "faces")
+        or not isinstance(recipe.faces, FaceStep)
+        or not _fits(recipe.faces)
+        or (recipe.calibration is not None and not _fits(recipe.calibration))
+    ):
         raise DamagedFile(f"{path} is damaged: a field of its recipe is of another type than the format says.")
     if recipe.backbone not in plugins.names("backbone"):
         raise ForeignFile(f"{path} needs the backbone {shown(recipe.backbone)}, which is not installed.")
@@ -122,7 +127,8 @@ def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:
     # Weights of any other name would be looked for as a file of that name.
     known = recipe.pooling in network.POOLINGS and recipe.weights in (*network.WEIGHTS, "file")
     known &= set(recipe.layers) <= set(network.LAYERS) and len(set(recipe.layers)) == len(recipe.layers)
-    same = all(getattr(recipe, name) == getattr(plain, name) for name in ("resize", "colour", "numerics", "format"))
+    same = all(getattr(recipe, name) == getattr(plain, name) for name in ("colour", "format"))
+    same &= recipe.numerics == "full" or (recipe.numerics == "int8" and hasattr(network, "network"))
     step = recipe.faces
     sides = 1 <= step.min_side <= MAX_SEARCHED and 1 <= step.max_side <= MAX_SEARCHED
     shares = -0.3 <= step.margin <= 1 and 0 <= step.min_score <= 1 and 0 <= step.min_face <= 1

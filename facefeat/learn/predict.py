@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import picture
+from facefeat.data import isolated, picture
 from facefeat.data.faces import Face
-from facefeat.engines.choose import choose
-from facefeat.engines.network import Engine
 from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch
-from facefeat.features.encode import Encoder, plan_of
+from facefeat.features.encode import Encoder, engine_for, plan_of
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.head import decision_scores
@@ -138,10 +136,9 @@ class Recogniser:
 
     def _photo(self, path: str | Path, top: int) -> Photo:
         try:
-            pixels = picture.load(path).pixels
+            faces = self.encoder.all_faces(self.encoder.open(picture.read(path)))
         except PictureRefused as refused:
             return Photo(str(path), (), refused)
-        faces = self.encoder.all_faces(pixels)
         vectors = self.encoder.vectors([face.pixels for face in faces])[self.bundle.layer]
         return Photo(str(path), tuple(zip(faces, self.name(vectors, top), strict=True)))
 
@@ -168,7 +165,7 @@ def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", we
     ----------
     model : path-like
     engine, precision : str
-        See ``facefeat.engines.choose.choose``.
+        See ``facefeat.features.encode.engine_for``.
     weights : str or None
         The weights file, for a model whose vectors were made with a user's own.
 
@@ -180,8 +177,9 @@ def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", we
     ------
     InputError, DamagedFile, ForeignFile, NewerFile
     """
+    isolated.begin()  # it starts while the model is read
     bundle = bundles.read(model)
-    chosen: Engine = choose(engine, precision)
+    chosen = engine_for(bundle.recipe, engine, precision)
     return Recogniser(bundle, Encoder(plan_of(bundle.recipe, weights), chosen, SMALL_BATCH))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facefeat.data.picture import CODES
 from facefeat.engines.network import Engine
 from facefeat.errors import DamagedFile, ForeignFile, InputError, LockedError, RecipeMismatch, StorageError
-from facefeat.features import compute, encode
+from facefeat.features import compute
 from facefeat.features.encode import Encoder, plan
 from facefeat.features.extract import Extraction, extract
 from facefeat.features.store.file import read
@@ -54,7 +53,7 @@ def test_rows_are_the_vectors_of_the_pictures(people: Path, output: Path, engine
     assert file.people == ("ada", "bob")
     encoder = Encoder(THUMB, engine)
     for row, path in enumerate(file.paths):
-        face = encoder.face(np.asarray(Image.open(people / path)))
+        (face,) = encoder.all_faces(encoder.open((people / path).read_bytes()))
         for layer, vectors in encoder.vectors([face.pixels]).items():
             np.testing.assert_array_equal(file.vectors(layer)[row], vectors[0])
     np.testing.assert_array_equal(file.columns["faces/box"], [[0, 0, 48, 48]] * 6)
@@ -263,4 +262,4 @@ def test_a_recipe_that_flips_gives_mirror_images_the_same_vectors(tmp_path: Path
 
 
 def test_constants_are_what_the_pages_say() -> None:
-    assert (compute.SHARD_ROWS, encode.BATCH_SIZE) == (256, 32)
+    assert (compute.SHARD_ROWS, compute.GROUP) == (256, 8)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from facefeat.data import picture
+from facefeat.data.pixels import Decoded
 from facefeat.errors import LockedError, PictureRefused, StorageError
 from facefeat.features import compute
 from facefeat.features.encode import plan
@@ -89,7 +90,9 @@ def test_a_refused_picture_is_remembered(people: Path, monkeypatch: pytest.Monke
     first = run(people)
     assert [(one.path, one.code) for one in first.file.skipped] == [("ada/bad.jpg", "not_a_picture")]
     (people / "ada" / "bad.jpg").rename(people / "bob" / "worse.jpg")
-    monkeypatch.setattr(compute.picture, "decode", lambda data: pytest.fail("a known picture was decoded again"))
+    monkeypatch.setattr(
+        compute.picture, "decode_for", lambda data, **_: pytest.fail("a known picture was decoded again")
+    )
     second = run(people)
     assert [(one.path, one.code) for one in second.file.skipped] == [("bob/worse.jpg", "not_a_picture")]
     assert second.file.skipped[0].message == first.file.skipped[0].message
@@ -107,15 +110,15 @@ def test_a_refused_picture_that_is_mended_is_computed(people: Path) -> None:
 def test_a_refused_picture_is_tried_again_when_that_is_asked_for(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = (people / "ada" / "01.png").read_bytes()
     (people / "ada" / "bad.jpg").write_bytes(b"text")
-    decode = picture.decode
+    decode = picture.decode_for
 
-    def slow(data: bytes) -> np.ndarray:
+    def slow(data: bytes, **needed: int) -> Decoded:
         if data == good:
             raise PictureRefused("timeout", "Decoding it takes more than 5 s.")
-        return decode(data)
+        return decode(data, **needed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(picture, "decode", slow)
+        patch.setattr(picture, "decode_for", slow)
         assert [one.code for one in run(people).file.skipped] == ["timeout", "not_a_picture"]
     assert [one.code for one in run(people).file.skipped] == ["timeout", "not_a_picture"]
     done = run(people, retry_skipped=True)
@@ -189,17 +192,19 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, after: int, monkeypatch:
     assert not (tmp_path / "features.h5").exists()
     done = run(people)
     assert done.computed + done.reused == 10
-    assert done.reused == after - (after > 5)  # the bad picture, the sixth, is no row
+    assert done.reused >= after - (after > 5)  # the bad picture, the sixth, is no row; more were under way
     assert done.file.path.read_bytes() == fresh(people)
 
 
 def test_a_run_that_was_stopped_twice_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "SHARD_ROWS", 2)
-    people = write_people(tmp_path / "people", {"ada": 8})
+    people = write_people(tmp_path / "people", {"ada": 30})
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(people, progress=_Stopped(3))
-    assert counts(run(people)) == (8, 2, 6, 0)
+    done = run(people)
+    assert done.computed + done.reused == 30
+    assert done.reused >= 6
     assert (tmp_path / "features.h5").read_bytes() == fresh(people)
 
 
@@ -217,7 +222,8 @@ def test_a_damaged_shard_is_computed_again(
     first.write_bytes(damage(first.read_bytes()))
     said: list[str] = []
     done = run(people, progress=lambda what, now, total: None if total else said.append(what))
-    assert counts(done) == (8, 5, 3, 0)
+    assert done.computed + done.reused == 8
+    assert done.computed >= 2 and done.reused >= 3
     work = tmp_path / "features.h5.work"
     assert f"1 damaged shard is set aside in {work}; what was in it is computed again" in said
     assert (tmp_path / "features.h5").read_bytes() == fresh(people)

@@ -89,7 +89,7 @@ def test_pruning_by_the_folder_is_extracting_the_smaller_folder(whole: Path, gon
 
 
 def test_nothing_is_decoded(data: Path, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "decode", lambda bytes: pytest.fail("a picture was decoded"))
+    monkeypatch.setattr(picture, "decode_for", lambda bytes, **_: pytest.fail("a picture was decoded"))
     (data / "ada" / "02.png").unlink()
     write_people(data, {"eve": 1})
     assert figures(prune(features, data=data)) == (1, 0, (), 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from facefeat.data.faces import FaceStep
 from facefeat.errors import DamagedFile, NewerFile, RecipeMismatch, UsageError
-from facefeat.features.recipe import FORMAT, POOLINGS, Recipe, canonical_json
+from facefeat.features.recipe import FORMAT, POOLINGS, RESIZES, Calibration, Recipe, canonical_json
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 SHARES = st.floats(-1, 1, allow_nan=False)
@@ -26,7 +26,16 @@ FACES = st.one_of(
         min_score=SHARES,
     ),
 )
-RECIPES = st.builds(
+ENDS = st.tuples(st.floats(-9, 0), st.floats(0.5, 9))
+CALIBRATIONS = st.builds(
+    Calibration,
+    ranges=st.lists(ENDS, max_size=3).map(tuple),
+    faces=st.integers(1, 64),
+    cosine=SHARES,
+    checked=st.integers(0, 64),
+)
+NUMERICS = st.one_of(st.just({}), st.builds(lambda found: {"numerics": "int8", "calibration": found}, CALIBRATIONS))
+FULL = st.builds(
     Recipe,
     backbone=WORDS,
     weights=WORDS,
@@ -36,7 +45,9 @@ RECIPES = st.builds(
     input_size=st.integers(32, 512),
     flip=st.booleans(),
     faces=FACES,
+    resize=st.sampled_from(RESIZES),
 )
+RECIPES = st.builds(lambda recipe, numerics: replace(recipe, **numerics), FULL, NUMERICS)
 MTCNN = FaceStep(detector="mtcnn", version="1.0.0", weights_sha256="a" * 64)
 RECIPE = Recipe("vgg16", "imagenet", "b" * 64, ("block3_pool", "block4_pool"), "avg", 80, True, MTCNN)
 
@@ -129,3 +140,35 @@ def test_what_is_no_recipe_is_damaged(text: str) -> None:
     with pytest.raises(DamagedFile) as caught:
         Recipe.from_json(text)
     assert str(caught.value) == "The recipe cannot be read."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"numerics": "int8"},
+        {"calibration": {"ranges": [], "faces": 1, "cosine": 1.0, "checked": 0}},
+        {"numerics": "int8", "calibration": {"ranges": [[0, 0]], "faces": 1, "cosine": 1.0, "checked": 0}},
+        {"numerics": "int8", "calibration": {"ranges": [[0, 1e999]], "faces": 1, "cosine": 1.0, "checked": 0}},
+        {"numerics": "int8", "calibration": {"ranges": [[0, 1, 2]], "faces": 1, "cosine": 1.0, "checked": 0}},
+        {"numerics": "int8", "calibration": {"ranges": [[0, 1]], "faces": 1, "other": 1.0, "checked": 0}},
+        {"resize": "nearest"},
+    ],
+)
+def test_a_record_that_no_extraction_makes_is_damaged(changes: dict[str, object]) -> None:
+    with pytest.raises(DamagedFile) as caught:
+        Recipe.from_json(json.dumps({**RECIPE.as_dict(), **changes}))
+    assert str(caught.value) == "The recipe cannot be read."
+
+
+def test_a_recipe_in_full_precision_does_not_name_a_calibration() -> None:
+    assert "calibration" not in RECIPE.as_dict()
+
+
+def test_another_calibration_is_named_as_such() -> None:
+    def made(high: float) -> Recipe:
+        return replace(RECIPE, numerics="int8", calibration=Calibration(((0.0, high),), 64, 0.999, 64))
+
+    assert made(2.0).difference(made(3.0)) == "its int8 was calibrated on other faces"
+    assert made(2.0).difference(RECIPE).endswith("numerics is full instead of int8")
+    asked = replace(RECIPE, numerics="int8")
+    assert asked.continues(made(2.0)) and not made(3.0).continues(made(2.0)) and not asked.continues(RECIPE)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 def vectors(squares: list[np.ndarray], **choices: object) -> dict[str, np.ndarray]:
     """Run the toy; it asks nothing of its engine."""
     made = plan("thumb", faces_mode="none", flip=False, size=len(squares[0]), **choices)  # type: ignore[arg-type]
-    return Encoder(made, None).vectors(squares)  # type: ignore[arg-type]
+    return Encoder(made, SimpleNamespace(batch_size=8)).vectors(squares)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [32, 48, 80])

@@ -129,10 +129,11 @@ def test_a_fresh_interpreter_needs_neither_tensorflow_nor_keras(engine: Engine, 
     code = f"""
 import json, sys
 import numpy as np
+from facefeat.data.pixels import Decoded
 from facefeat.engines.choose import choose
-from facefeat.features.encode import Encoder, plan
+from facefeat.features.encode import Encoder, Opened, plan
 encoder = Encoder(plan("vgg16", size={SIZE}), choose("openvino", "float32"), 4)
-face = encoder.face(np.zeros((64, 64, 3), np.uint8))
+(face,) = encoder.faces([Opened(b"", Decoded(np.zeros((64, 64, 3), np.uint8), 64, 64))])
 vectors = encoder.vectors([face.pixels])
 print(json.dumps([[m for m in ("tensorflow", "keras", "mtcnn") if m in sys.modules], sorted(vectors)]))
 """

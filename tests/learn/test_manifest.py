@@ -28,6 +28,8 @@ TYPES = f"{DAMAGED}a field of its recipe is of another type than the format says
 NOT_HAD = f"{REFUSED}its recipe asks for what the backbone thumb does not have."
 STEERS = f"{REFUSED}its manifest.json holds characters that would steer a terminal."
 
+ROUNDED = {"ranges": [[0, 1]], "faces": 1, "cosine": 1.0, "checked": 0}
+
 FIELDS: list[tuple[str, Any, str]] = [
     ("people", 4, NO_LIST),
     ("people", "abcd", NO_LIST),
@@ -78,7 +80,8 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("recipe.layers", ["grey4", "grey5"], NOT_HAD),
     ("recipe.layers", ["grey4", "grey4"], NOT_HAD),
     ("recipe.weights", "/dev/stdin", NOT_HAD),  # would be opened as a file
-    ("recipe.numerics", "int8", NOT_HAD),
+    ("recipe.numerics", "int8", f"{DAMAGED}its recipe cannot be read."),
+    ("recipe.calibration", ROUNDED, f"{DAMAGED}its recipe cannot be read."),
     ("recipe.faces", {"detector": "mtcnn", "min_side": 10**9}, NOT_HAD),  # would be filled with pixels
     ("recipe.faces", {"detector": "mtcnn", "template": "other"}, NOT_HAD),
 ]  # fmt: skip
@@ -235,3 +238,17 @@ def test_newer_models_are_no_damage(wholes: dict[str, Whole], tmp_path: Path) ->
     (tmp_path / "m").write_bytes(whole.packed())
     with pytest.raises(NewerFile):
         bundles.read(tmp_path / "m")
+
+
+def test_int8_of_a_backbone_that_does_not_compute_in_it(wholes: dict[str, Whole], tmp_path: Path) -> None:
+    def change(whole: Whole) -> None:
+        whole.manifest["recipe"] |= {"numerics": "int8", "calibration": ROUNDED}
+
+    assert refusal(wholes["lda"], tmp_path, change) == NOT_HAD
+
+
+def test_a_calibration_of_other_types(wholes: dict[str, Whole], tmp_path: Path) -> None:
+    def change(whole: Whole) -> None:
+        whole.manifest["recipe"] |= {"numerics": "int8", "calibration": {**ROUNDED, "faces": "many"}}
+
+    assert refusal(wholes["lda"], tmp_path, change) == TYPES

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from facefeat.engines.network import Engine, Run
+from facefeat.engines.network import Engine, Network, Run
 from facefeat.errors import DamagedFile, StorageError
-from facefeat.features.backbone import load_keras, pooled
+from facefeat.features.backbone import keras_network, pooled
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Tensors, Weights, digest, from_file
 
@@ -88,7 +88,12 @@ def weights(source: str = "imagenet") -> Weights:
 
 def load(recipe: Recipe, weights: Weights, engine: Engine, batch_size: int) -> Run:
     """Make the network ready; see ``facefeat.features.backbone.Backbone``."""
-    return load_keras(recipe, lambda: build(recipe, weights.read()), engine, batch_size)
+    return engine.load(network(recipe, weights, batch_size))
+
+
+def network(recipe: Recipe, weights: Weights, batch_size: int) -> Network:
+    """Describe the network; see ``facefeat.features.backbone.Backbone``."""
+    return keras_network(recipe, lambda: build(recipe, weights.read()), batch_size)
 
 
 def build(recipe: Recipe, tensors: Tensors) -> Any:

@@ -186,4 +186,5 @@ def _gather(handle: int, offset: int | None, contents: Contents, name: str) -> N
         for index in np.unique(piece):
             here = piece == index
             block[here] = contents.pieces[index][name][row[here]]
+            sealed.release(contents.pieces[index][name])
         durable.write_all(handle, block.tobytes())

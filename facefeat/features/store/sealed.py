@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,16 @@ def checked_map(path: Path) -> NDArray[np.uint8]:
         # Not np.memmap: whoever hands that to another process hands over the name, and by then another
         # file may have it. This stays the file that was checked.
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def release(column: NDArray[Any]) -> None:
+    """Let go of a mapped file's pages that were read, so that they do not add up; they are read again if needed."""
+    base: Any = column
+    while isinstance(base, np.ndarray):
+        base = base.base
+    base = base.obj if isinstance(base, memoryview) else base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _expected(start: bytes, path: Path) -> str:

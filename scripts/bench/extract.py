@@ -1,0 +1,196 @@
+"""From files on disk to rows in HDF5: pictures a second, facefeat against other ways to do the same.
+
+    scripts/bench/extract.py [--sizes 64 112 224] [--pictures 1200] [--squad FOLDER]
+
+The files are ORL's faces as colour JPEGs of 263 x 320 pixels, each cut a little differently, so that no two are alike.
+Every way starts with nothing but the files and ends with a whole file of vectors; networks are loaded and warm before
+the clock starts, facefeat's own too. "of the bare network" is against the same engine on pixels in memory, measured in
+the same round. The classic way is Keras' directory generator at 224 pixels and ``predict``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from faces import cross_validated, find, folder_people, orl_people, vectors
+from PIL import Image
+from rivals import BATCH, CORES, Vectors, engine_network, keras_predict, recipe_of, rivals
+
+from facefeat.data.folder import list_people
+from facefeat.data.samples import orl_folder
+from facefeat.engines.choose import choose
+from facefeat.engines.network import describe
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+
+ROUNDS = 5
+CLASSIC_SIZE = 224
+
+
+def write_pictures(folder: Path, n: int) -> None:
+    """Write n different JPEGs, as a folder of people."""
+    rng, faces = np.random.default_rng(0), sorted(orl_folder().glob("*/*.pgm"))
+    for i in range(n):
+        face = Image.open(faces[i % len(faces)]).convert("RGB")
+        left, top = (float(x) for x in rng.uniform(0, 4, 2))
+        shifted = face.resize((263, 320), Image.Resampling.BICUBIC, box=(left, top, face.width - 4, face.height - 4))
+        person = folder / faces[i % len(faces)].parent.name
+        person.mkdir(parents=True, exist_ok=True)
+        buffer = BytesIO()
+        shifted.save(buffer, "JPEG", quality=90)
+        (person / f"{i:05d}.jpg").write_bytes(buffer.getvalue())
+
+
+def classic(folder: Path, output: Path, run: Any) -> None:
+    """Do what the notebooks do: Keras' directory generator, ``predict``, the array into a file."""
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+    batches = ImageDataGenerator().flow_from_directory(
+        str(folder), target_size=(CLASSIC_SIZE, CLASSIC_SIZE), batch_size=BATCH, class_mode=None, shuffle=False
+    )
+    rows = [run(next(batches)) for _ in range(len(batches))]
+    with h5py.File(output, "w") as file:
+        for i, column in enumerate(zip(*rows, strict=True)):
+            file[str(i)] = np.concatenate(column)
+
+
+def plain_loop(folder: Path, output: Path, run: Vectors, size: int) -> None:
+    """Read with Pillow, run a batch, append to HDF5."""
+    data = list_people(folder)
+    files = [data.file(entry.path) for entry in data.entries]
+    with h5py.File(output, "w") as file:
+        for start in range(0, len(files), BATCH):
+            pixels = np.stack(
+                [
+                    np.asarray(Image.open(one).convert("RGB").resize((size, size)))
+                    for one in files[start : start + BATCH]
+                ]
+            )
+            for i, column in enumerate(run(pixels)):
+                rows = file.require_dataset(
+                    str(i), (len(files), column.shape[1]), np.float32, maxshape=(None, column.shape[1])
+                )
+                rows[start : start + len(column)] = column
+
+
+def facefeat(folder: Path, output: Path, size: int, precision: str) -> None:
+    """Run facefeat's own pipeline, without the face step and the mirror image, as the others do."""
+    output.unlink(missing_ok=True)
+    extract(folder, output, recipe_of(size), precision=precision, workers=CORES, rehash=True)
+
+
+def ways(size: int) -> dict[str, Callable[[Path, Path], None]]:
+    """Name every way from a folder to a file at a size."""
+    found: dict[str, Callable[[Path, Path], None]] = {}
+    for name, run in rivals(size).items():
+        found[f"Pillow, {name}, h5py"] = lambda folder, output, run=run: plain_loop(folder, output, run, size)
+    for precision in ("auto", "int8"):
+        found[f"facefeat, {precision}"] = lambda folder, output, precision=precision: facefeat(
+            folder, output, size, precision
+        )
+    return found
+
+
+def measure(sizes: list[int], n: int) -> Iterator[dict[str, Any]]:
+    """Run the classic way and all others in turn, at each size."""
+    old_network = keras_predict(CLASSIC_SIZE)
+    with tempfile.TemporaryDirectory() as place:
+        few, many = Path(place) / "few", Path(place) / "many"
+        write_pictures(few, max(n // 10, BATCH))
+        write_pictures(many, n)
+        for size in sizes:
+            all_ways = ways(size)
+            bare = engine_network(size, "openvino", "auto")
+            seconds: dict[str, list[float]] = {}
+            output = Path(place) / "rows.h5"
+            for _ in range(ROUNDS + 1):  # the first warms up
+                _note(seconds, "classic", len(list(few.glob("*/*"))), lambda: classic(few, output, old_network))
+                for name, way in all_ways.items():
+                    folder = many if "facefeat" in name else few
+                    count = len(list(folder.glob("*/*")))
+                    _note(seconds, name, count, lambda: way(folder, output))  # noqa: B023
+                pixels = np.zeros((n, size, size, 3), np.uint8)
+                _note(seconds, "bare", n, lambda: bare(pixels))  # noqa: B023
+            yield from _rows(size, {name: float(np.median(times[1:])) for name, times in seconds.items()})
+
+
+def _note(seconds: dict[str, list[float]], name: str, n: int, work: Callable[[], Any]) -> None:
+    started = time.perf_counter()
+    work()
+    seconds.setdefault(name, []).append((time.perf_counter() - started) / n)
+
+
+def _rows(size: int, each: dict[str, float]) -> Iterator[dict[str, Any]]:
+    for name, one in each.items():
+        if name == "bare":
+            continue
+        yield {
+            "size": CLASSIC_SIZE if name == "classic" else size,
+            "way": "directory generator, keras predict" if name == "classic" else name,
+            "pictures/s": f"{1 / one:.0f}",
+            "against the classic way": f"{each['classic'] / one:.1f}",
+            "of the bare network": f"{100 * each['bare'] / one:.0f} %" if name == "facefeat, auto" else "",
+        }
+
+
+def accuracy(squad: Path | None, sizes: list[int]) -> Iterator[dict[str, Any]]:
+    """Score the classic recipe (whole picture, 224, the last block) and facefeat\'s with the face step."""
+    from facefeat.learn import head as heads
+
+    engine = choose()
+    sets = {"ORL, 10 folds": (find(orl_people(), engine), None)}
+    if squad:
+        both = [find(folder_people(squad / part), engine) for part in ("Train", "Test")]
+        sets["squad, Train to Test"] = (both[0], both[1])
+    recipes: dict[str, dict[str, Any]] = {
+        "whole picture, 224, block5_pool": {"whole": True, "size": 224, "layers": ["block5_pool"], "flip": False},
+        **{f"face, {size}, block4_pool": {"size": size, "layers": ["block4_pool"]} for size in sizes},
+    }
+    for what, (train, test) in sets.items():
+        for name, choices in recipes.items():
+            layer, row = choices["layers"][0], {"pictures": what, "recipe": name}
+            X = vectors(train, engine, **choices)[layer]
+            Z = vectors(test, engine, **choices)[layer] if test else None
+            for head in ("svm", "logreg", "lda"):
+                if test is None:
+                    share = cross_validated(X, train.person, train.groups, train.people, head, 10)
+                else:
+                    named = heads.build(head).fit(X, train.person).predict(Z)
+                    share = float(np.mean(named == test.person))
+                row[head] = f"{share:.3f}"
+            yield row
+
+
+def show(rows: Iterator[dict[str, Any]]) -> None:
+    """Print rows as a table as they come."""
+    for i, row in enumerate(rows):
+        if not i:
+            print("\n| " + " | ".join(row) + " |\n|" + "---|" * len(row))
+        print("| " + " | ".join(str(value) for value in row.values()) + " |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 112, 224])
+    parser.add_argument("--pictures", type=int, default=1200)
+    parser.add_argument("--squad", type=Path, help="a folder with Train/ and Test/, each a folder of people")
+    parser.add_argument("--only", choices=["speed", "accuracy"])
+    options = parser.parse_args()
+    print(f"# {describe(choose())}, {CORES} cores")
+    if options.only != "accuracy":
+        show(measure(options.sizes, options.pictures))
+    if options.only != "speed":
+        show(accuracy(options.squad, [size for size in options.sizes if size != CLASSIC_SIZE]))
+
+
+if __name__ == "__main__":
+    main()

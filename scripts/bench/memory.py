@@ -1,0 +1,93 @@
+"""Memory and time of an extraction against the number of pictures.
+
+    scripts/bench/memory.py [--counts 1000 10000 100000] [--size 32]
+
+The pictures are ORL's faces at half their size, each with its own noise, so that no two are alike. Every extraction
+is a process of its own; "peak" is the most memory that it had at once (``ru_maxrss``), mapped files among it, without
+the processes that decode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from extract import show
+from PIL import Image
+
+from facefeat.data.samples import orl_folder
+
+CODE = """
+import json, os, sys
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+made = extract(sys.argv[1], sys.argv[2], plan(size=int(sys.argv[3]), pooling="avg", faces_mode="none", flip=False))
+print(json.dumps({"rows": len(made.file), "seconds": made.seconds.total}))
+"""
+
+
+def write_pictures(folder: Path, n: int) -> None:
+    """Write n small pictures of 40 people."""
+    rng = np.random.default_rng(0)
+    faces = [Image.open(file).reduce(2) for file in sorted(orl_folder().glob("*/*.pgm"))]
+    for i in range(n):
+        face = np.asarray(faces[i % len(faces)], np.int16)
+        noisy = np.clip(face + rng.integers(-4, 5, face.shape), 0, 255).astype(np.uint8)
+        person = folder / f"s{i % len(faces) // 10:02d}"
+        person.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noisy).save(person / f"{i:06d}.pgm")
+
+
+def run(folder: Path, output: Path, size: int) -> tuple[float, float]:
+    """Extract in a process of its own; return its seconds and its peak, MB."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", CODE, str(folder), str(output), str(size)])
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return time.perf_counter() - started, used.ru_maxrss / 1024
+
+
+def measure(counts: list[int], size: int) -> Iterator[dict[str, Any]]:
+    """Extract ever more pictures."""
+    first: tuple[float, float] | None = None
+    for n in counts:
+        with tempfile.TemporaryDirectory() as place:
+            folder, output = Path(place) / "people", Path(place) / "features.h5"
+            write_pictures(folder, n)
+            empty = Path(place) / "one"
+            write_pictures(empty, 400)
+            start, _ = run(empty, Path(place) / "one.h5", size)
+            seconds, peak = run(folder, output, size)
+            each = (seconds - start) / (n - 400)
+            first = first or (each, peak)
+            yield {
+                "pictures": f"{n:,}",
+                "seconds": f"{seconds:.0f}",
+                "ms a picture": f"{1000 * each:.2f}",
+                "ratio": f"{each / first[0]:.2f}",
+                "peak, MB": f"{peak:.0f}",
+                "ratio of peaks": f"{peak / first[1]:.2f}",
+                "file, MB": f"{output.stat().st_size / 1e6:.0f}",
+            }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--size", type=int, default=32)
+    options = parser.parse_args()
+    show(measure(options.counts, options.size))
+
+
+if __name__ == "__main__":
+    main()
