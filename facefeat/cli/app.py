@@ -1,8 +1,7 @@
 """The command line."""
 
-from __future__ import annotations
-
 import sys
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -45,9 +44,21 @@ def options(
 
 def main() -> None:
     """Run the command line."""
+    _leave_out()
     try:
         app()
     except OSError as error:  # from the pages of help; commands catch their own
         failed = frame.unwritten(sys.stdout, error)
         frame.hint(str(failed), quiet=False)
         sys.exit(failed.exit_code)
+
+
+def _leave_out() -> None:
+    """Keep typer's help from importing what writes Markdown and tracebacks: it would take as long as all the rest.
+
+    The help of facefeat is not in Markdown, and its errors are sentences; typer imports both all the same.
+    """
+    for name, held in (("rich.markdown", "Markdown"), ("rich.traceback", "Traceback")):
+        module = ModuleType(name)
+        setattr(module, held, type(held, (), {}))
+        sys.modules.setdefault(name, module)

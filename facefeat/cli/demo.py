@@ -1,7 +1,5 @@
 """The command that shows all of it, by running the other commands as a user would type them."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """The commands that rewrite feature files: merge, prune."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The commands that look at things: info, check, heads, backbones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The commands that use a model: evaluate, predict."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -7,6 +7,8 @@ A head is a module with
 * ``SUMMARY``, one line for people;
 * ``GRID``, values to try for ``--search``, by knob;
 * optionally ``TRUSTED``, names of types that a bundle may hold beside those of scikit-learn that ``build`` makes;
+  ``APPLIED``, where ``build`` returns what ``_scaling.scaled`` makes, the class that applies the classifier in it without
+  scikit-learn: one of ``_applied``, or the head's own; it takes the knobs but ``root``, and is what a bundle is read to;
   ``check_fitted(estimator, X, y)``, which refuses fitted attributes that no fit makes, when a bundle is read;
   ``RANK``, its place among heads that score alike, 50 unless given, lower first; and ``SLOW = True`` where fitting
   takes so long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process.

@@ -2,21 +2,136 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.heads._fitted import check_array, is_positive
+from facefeat.heads._rows import Table, blocks
 
 TRUSTED = ("facefeat.heads._covariance.WithinWhitening",)
 
 _TINY = 1e-10
+_NOTHING = 1e-18  # of all squares: what rounding leaves where rows are alike
 
 
-def class_means(X: NDArray[np.float64], index: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:
-    """Return the mean of each class's rows, shape (n_classes, n_features)."""
-    sums = np.zeros((n_classes, X.shape[1]))
-    np.add.at(sums, index, X)
-    return sums / np.bincount(index, minlength=n_classes)[:, None]
+def class_means(rows: Table, index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of each class's rows, shape (n_classes, width); every class has a row."""
+    counts = np.bincount(index)
+    sums = np.zeros((len(counts), rows.shape[1]))
+    for block in blocks(*rows.shape):
+        np.add.at(sums, index[block], rows[block].astype(np.float64, copy=False))
+    return sums / counts[:, None]
+
+
+@dataclass(frozen=True)
+class WithinPersons:
+    """How pictures of one person differ: means, and the covariance around them by its eigenvectors.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_classes, width), float64
+    values : ndarray of shape (n_directions,), float64
+        Eigenvalues of the covariance; none where pictures of one person do not differ.
+    directions : ndarray of shape (n_directions, width), float64
+        Orthonormal.
+    fourth : float
+        Sum over the rows of the fourth power of the distance from their mean.
+    n_images, n_features : int
+        Rows, and numbers of a vector, which may be more than the width of rows in other coordinates.
+    """
+
+    means: NDArray[np.float64]
+    values: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    fourth: float
+    n_images: int
+    n_features: int
+
+    @classmethod
+    def of(cls, rows: Table, index: NDArray[np.intp], n_features: int | None = None) -> WithinPersons:
+        """Decompose the covariance of rows around the mean of their class.
+
+        Parameters
+        ----------
+        rows : array or Table of shape (n_images, width)
+        index : ndarray of shape (n_images,)
+            Class of each row; every class from 0 has one.
+        n_features : int, optional
+            See above; the width, unless given.
+
+        Returns
+        -------
+        WithinPersons
+        """
+        n, width = rows.shape
+        d = n_features or width
+        means = class_means(rows, index)
+        values, directions, fourth = (_of_rows if width > n else _of_features)(rows, index, means)
+        between = np.bincount(index) @ np.einsum("kd,kd->k", means, means) / n
+        if values.sum() <= _NOTHING * (values.sum() + between):  # one picture a person, or the same again
+            values = values[:0]
+        elif d > n:  # no more directions than rows can have
+            values = values[values > values[-1] * _TINY]
+        return cls(means, values, directions[len(directions) - len(values) :], fourth, n, d)
+
+    def whitening(self, shrinkage: float | str = "auto") -> WithinWhitening:
+        """Shrink the covariance towards its mean variance, and invert it.
+
+        Parameters
+        ----------
+        shrinkage : float or 'auto'
+            ``'auto'`` is Ledoit and Wolf's. Without any difference the identity is the answer to all.
+
+        Returns
+        -------
+        WithinWhitening
+        """
+        amount = self._ledoit_wolf() if shrinkage == "auto" else float(shrinkage)
+        if not len(self.values):
+            return WithinWhitening(self.directions, self.values, 1.0, 1.0)
+        mean = self.values.sum() / self.n_features
+        floor = mean * _TINY  # constant features: an inverse must exist without any shrinkage too
+        variances = np.maximum((1 - amount) * self.values + amount * mean, floor)
+        return WithinWhitening(self.directions, variances, max(amount * mean, floor), amount)
+
+    def _ledoit_wolf(self) -> float:
+        """Estimate the best shrinkage, from 0 to 1."""
+        n, squares = self.n_images, float(np.sum(self.values**2))
+        # Squared distance of the covariance from its shrunk target, and how far it is expected to be off itself.
+        spread = squares - self.values.sum() ** 2 / self.n_features
+        noise = (self.fourth / n - squares) / n
+        return float(np.clip(noise / spread, 0, 1)) if spread > 0 else 1.0
+
+
+_Parts = tuple[NDArray[np.float64], NDArray[np.float64], float]
+
+
+def _of_features(rows: Table, index: NDArray[np.intp], means: NDArray[np.float64]) -> _Parts:
+    """Return eigenvalues, eigenvectors and fourth powers from the covariance of the features."""
+    n, width = rows.shape
+    scatter, fourth = np.zeros((width, width)), 0.0
+    for block in blocks(n, width):
+        deviations = rows[block] - means[index[block]]
+        scatter += deviations.T @ deviations
+        fourth += _fourth(deviations)
+    values, vectors = np.linalg.eigh(scatter / n)
+    return values, vectors.T, fourth
+
+
+def _of_rows(rows: Table, index: NDArray[np.intp], means: NDArray[np.float64]) -> _Parts:
+    """Return the same from the inner products of the rows, of which there are fewer than features."""
+    n = len(index)
+    deviations = rows[:n] - means[index]
+    values, vectors = np.linalg.eigh(deviations @ deviations.T / n)
+    kept = values > values[-1] * _TINY
+    values = values[kept]
+    return values, (vectors[:, kept] / np.sqrt(values * n)).T @ deviations, _fourth(deviations)
+
+
+def _fourth(deviations: NDArray[np.float64]) -> float:
+    return float(np.sum(np.einsum("nd,nd->n", deviations, deviations) ** 2))
 
 
 class WithinWhitening:
@@ -37,37 +152,6 @@ class WithinWhitening:
         self, directions: NDArray[np.float64], variances: NDArray[np.float64], rest: float, shrinkage: float
     ) -> None:
         self.directions, self.variances, self.rest, self.shrinkage = directions, variances, rest, shrinkage
-
-    @classmethod
-    def of(cls, deviations: NDArray[np.float64], shrinkage: float | str = "auto") -> WithinWhitening:
-        """Estimate the covariance of deviations from the class means.
-
-        Parameters
-        ----------
-        deviations : ndarray of shape (n_images, n_features), float64
-            All zero, as for one picture a class, gives the identity.
-        shrinkage : float or 'auto'
-
-        Returns
-        -------
-        WithinWhitening
-        """
-        n, d = deviations.shape
-        if not np.any(deviations):
-            return cls(np.empty((0, d)), np.empty(0), 1.0, 1.0)
-        if d <= n:
-            values, vectors = np.linalg.eigh(deviations.T @ deviations / n)
-            directions = vectors.T
-        else:
-            values, vectors = np.linalg.eigh(deviations @ deviations.T / n)
-            keep = values > values[-1] * _TINY
-            values = values[keep]
-            directions = (vectors[:, keep] / np.sqrt(values * n)).T @ deviations
-        amount = ledoit_wolf(deviations, values) if shrinkage == "auto" else float(shrinkage)
-        mean = values.sum() / d
-        floor = mean * _TINY  # constant features: an inverse must exist without any shrinkage too
-        variances = np.maximum((1 - amount) * values + amount * mean, floor)
-        return cls(directions, variances, max(amount * mean, floor), amount)
 
     def apply_inverse(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Multiply rows by the inverse covariance."""
@@ -98,25 +182,3 @@ class WithinWhitening:
         parts = X @ self.directions.T
         scaled: NDArray[np.float64] = X * rest + (parts * (along - rest)) @ self.directions
         return scaled
-
-
-def ledoit_wolf(deviations: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Estimate the best shrinkage, from centred rows and the eigenvalues of their covariance.
-
-    Parameters
-    ----------
-    deviations : ndarray of shape (n_images, n_features), float64
-    values : ndarray of shape (n_values,), float64
-        Eigenvalues of ``deviations.T @ deviations / n_images``; zeros may be left out.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
-    """
-    n, d = deviations.shape
-    squares = float(np.sum(values**2))
-    spread = squares - values.sum() ** 2 / d  # squared distance of the covariance from its shrunk target
-    fourth = float(np.sum(np.einsum("nd,nd->n", deviations, deviations) ** 2))
-    noise = (fourth / n - squares) / n  # how far the covariance itself is expected to be off
-    return float(np.clip(noise / spread, 0, 1)) if spread > 0 else 1.0

@@ -1,15 +1,34 @@
-"""What the heads that facefeat wrote itself do with their training rows first."""
+"""Rows, whole or block by block, and what the heads that facefeat wrote itself do with them first."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import validate_data
+
+_NUMBERS = 2**21  # of a block: 16 MB in float64
 
 
-def training_rows(estimator: Any, X: ArrayLike, y: ArrayLike, dtype: type) -> tuple[NDArray[Any], NDArray[np.intp]]:
+class Table(Protocol):
+    """An array of shape (n_rows, width), or what makes its rows when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and numbers in each."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
+        """Return some rows."""
+
+
+def blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Cut rows into blocks of bounded memory, in order."""
+    size = max(1, _NUMBERS // max(width, 1))
+    yield from (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def training_rows(estimator: Any, X: ArrayLike, y: ArrayLike, dtype: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Check the training rows of a classifier, and set its ``classes_`` and ``n_features_in_``.
 
     Parameters
@@ -17,8 +36,8 @@ def training_rows(estimator: Any, X: ArrayLike, y: ArrayLike, dtype: type) -> tu
     estimator : classifier
     X : array-like of shape (n_images, n_features)
     y : array-like of shape (n_images,)
-    dtype : type
-        Of the rows returned.
+    dtype : type or list of type
+        Of the rows returned; the first of a list, unless they have one of the others.
 
     Returns
     -------
@@ -31,8 +50,20 @@ def training_rows(estimator: Any, X: ArrayLike, y: ArrayLike, dtype: type) -> tu
     ValueError
         Rows that are not finite or do not fit their labels, or fewer than two classes.
     """
+    from sklearn.utils.validation import validate_data
+
     rows, labels = validate_data(estimator, X, y, dtype=dtype)
     estimator.classes_, index = np.unique(labels, return_inverse=True)
-    if len(estimator.classes_) < 2:
-        raise ValueError("At least two classes are needed; there is 1 class.")
+    require_two(estimator.classes_)
     return rows, index
+
+
+def require_two(classes: NDArray[Any]) -> None:
+    """Require two classes or more.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(classes) < 2:
+        raise ValueError("At least two classes are needed; there is 1 class.")

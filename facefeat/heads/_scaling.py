@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
+from facefeat.heads._estimator import Estimator
 from facefeat.heads._fitted import check_array, check_attributes
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 TRUSTED = ("facefeat.heads._scaling.SignedRoot",)
 BLOCK = 1024  # rows of a gallery that are looked at together
@@ -18,7 +19,7 @@ BLOCK = 1024  # rows of a gallery that are looked at together
 _SLACK = 1e-4  # of a scaled number, for libraries that round in another order
 
 
-class SignedRoot(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class SignedRoot(Estimator):
     """Take the square root of each number's size and keep its sign.
 
     Pooled activations after a ReLU are many small and few large numbers; their roots are nearer to the
@@ -32,7 +33,8 @@ class SignedRoot(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return an array of the same shape and dtype."""
-        roots: NDArray[Any] = np.copysign(np.sqrt(np.abs(X)), X)
+        roots: NDArray[Any] = np.sqrt(np.abs(X))
+        np.negative(roots, out=roots, where=X < 0)
         return roots
 
 
@@ -49,11 +51,14 @@ def scaled(classifier: Any, root: bool = True) -> Pipeline:
     -------
     Pipeline
     """
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
     first = [("root", SignedRoot())] if root else []
     return Pipeline([*first, ("scale", StandardScaler()), ("classify", classifier)])
 
 
-def check_scaling(estimator: Pipeline, width: int) -> None:
+def check_scaling(estimator: Any, width: int) -> None:
     """Check the fitted steps before the classifier.
 
     Parameters
@@ -75,7 +80,7 @@ def check_scaling(estimator: Pipeline, width: int) -> None:
         raise ValueError("its scale_ is not above zero")
 
 
-def bounds(scaling: Pipeline, X: NDArray[np.float16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def bounds(scaling: Any, X: NDArray[np.float16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return between which numbers rows lie after scaling, if X is what rounding left of them.
 
     Every step keeps the order of numbers, so the bounds hold however much the scaling stretches.
@@ -84,7 +89,7 @@ def bounds(scaling: Pipeline, X: NDArray[np.float16]) -> tuple[NDArray[np.float3
     return scaling.transform(vectors - half), scaling.transform(vectors + half)
 
 
-def check_rows(estimator: Pipeline, rows: NDArray[Any], X: NDArray[np.float16], name: str) -> None:
+def check_rows(estimator: Any, rows: NDArray[Any], X: NDArray[np.float16], name: str) -> None:
     """Require that rows a classifier kept are those of a gallery, in its order.
 
     Raises

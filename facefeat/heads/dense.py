@@ -9,10 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from facefeat.heads._estimator import Classifier, rows_of, softmax
 from facefeat.heads._fitted import check_array
 from facefeat.heads._rows import training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
@@ -79,6 +77,12 @@ def build(
     return scaled(network, root)
 
 
+def cost(n_images: int, n_features: int, n_people: int) -> float:
+    """Estimate the seconds of a fold, all epochs; see ``facefeat.learn.head.cost``."""
+    steps = max(MIN_STEPS, n_images / 64)
+    return 60 * (3e-3 * steps + 1.5e-8 * n_images * n_features)
+
+
 def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
     """Check the fitted attributes; see ``facefeat.learn.head.Head``."""
     check_scaling(estimator, X.shape[1])
@@ -92,7 +96,7 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
         check_array(bias, sides[i + 1 : i + 2], "intercepts_")
 
 
-class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class DenseClassifier(Classifier):
     """A dense network as a scikit-learn estimator: trained by Keras, kept and applied as plain arrays.
 
     Parameters are those of ``build``.
@@ -151,8 +155,7 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the softmax over classes, shape (n_images, n_classes)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float32, reset=False)
+        x = rows_of(self, X, np.float32)
         return _forward(x, self.coefs_, self.intercepts_)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -212,13 +215,16 @@ class DenseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return best
 
 
+APPLIED = DenseClassifier
+
+
 def _forward(
     x: NDArray[np.float32], kernels: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
     """Apply the network: ReLU between the layers, softmax at the end."""
     for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
         x = np.maximum(x @ kernel + bias, 0)
-    probabilities: NDArray[np.float32] = softmax(x @ kernels[-1] + biases[-1], axis=1)
+    probabilities: NDArray[np.float32] = softmax(x @ kernels[-1] + biases[-1])
     return probabilities
 
 

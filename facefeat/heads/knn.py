@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.heads import _applied
 from facefeat.heads._fitted import check_array, check_attributes
 from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
 
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
+
 SUMMARY = "nearest neighbours, cosine (needs no training; every picture is kept)"
 GRID: dict[str, list[Any]] = {"n_neighbors": [1, 3, 5]}
+APPLIED = _applied.KNeighborsClassifier
 
-__all__ = ["GRID", "SUMMARY", "TRUSTED", "build", "check_fitted"]
+__all__ = ["APPLIED", "GRID", "SUMMARY", "TRUSTED", "build", "check_fitted", "cost", "fit_shared", "in_features"]
 
 
 def build(n_neighbors: int = 1, weights: Literal["uniform", "distance"] = "distance", root: bool = True) -> Any:
@@ -34,6 +39,21 @@ def build(n_neighbors: int = 1, weights: Literal["uniform", "distance"] = "dista
     from sklearn.neighbors import KNeighborsClassifier
 
     return scaled(KNeighborsClassifier(n_neighbors, weights=weights, metric="cosine", algorithm="brute"), root)
+
+
+def fit_shared(classifier: Any, space: Space) -> Any:
+    """Fit in coordinates that heads share; see ``facefeat.learn.head.Head``."""
+    return classifier.fit(space.rows, space.labels)
+
+
+def in_features(classifier: Any, space: Space) -> None:
+    """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
+    classifier.fit(space.scaled(space.train), space.labels)
+
+
+def cost(n_images: int, n_features: int, n_people: int) -> float:
+    """Estimate the seconds of a fold; see ``facefeat.learn.head.cost``."""
+    return n_images**2 * (2.5e-9 + 2.5e-12 * n_features)
 
 
 def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from facefeat.heads._covariance import WithinWhitening, class_means
+from facefeat.heads._covariance import WithinPersons
+from facefeat.heads._estimator import Classifier, rows_of, softmax
 from facefeat.heads._fitted import check_array
-from facefeat.heads._rows import training_rows
+from facefeat.heads._rows import require_two, training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import check_scaling, scaled
+
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
 
 SUMMARY = "linear discriminant analysis, shrunk covariance"
 RANK = 10
@@ -46,7 +47,17 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
     check_array(estimator[-1].intercept_, (len(estimator.classes_),), "intercept_")
 
 
-class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+def fit_shared(classifier: Any, space: Space) -> Any:
+    """Fit in coordinates that heads share; see ``facefeat.learn.head.Head``."""
+    return classifier.fit_within(space.within, space.classes)
+
+
+def in_features(classifier: Any, space: Space) -> None:
+    """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
+    classifier.coef_ = space.in_features(classifier.coef_)
+
+
+class ShrunkLDA(Classifier):
     """Linear discriminant analysis on the pooled within-class covariance, shrunk towards its mean variance.
 
     scikit-learn's own shrinks each class's covariance by itself, which is not defined for a class of
@@ -84,12 +95,27 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        rows, index = training_rows(self, X, y, np.float64)
-        means = class_means(rows, index, len(self.classes_))
-        whitening = WithinWhitening.of(rows - means[index], self.shrinkage)
+        rows, index = training_rows(self, X, y, [np.float64, np.float32])
+        return self.fit_within(WithinPersons.of(rows, index), self.classes_)
+
+    def fit_within(self, within: WithinPersons, classes: NDArray[Any]) -> Self:
+        """Learn the linear rule from rows that were decomposed already.
+
+        Parameters
+        ----------
+        within : WithinPersons
+        classes : ndarray of shape (n_classes,)
+
+        Returns
+        -------
+        self
+        """
+        require_two(classes)
+        whitening = within.whitening(self.shrinkage)
+        self.classes_, self.n_features_in_ = classes, within.means.shape[1]
         self.shrinkage_ = whitening.shrinkage
-        self.coef_ = whitening.apply_inverse(means)
-        self.intercept_ = -0.5 * np.einsum("kd,kd->k", means, self.coef_)
+        self.coef_ = whitening.apply_inverse(within.means)
+        self.intercept_ = -0.5 * np.einsum("kd,kd->k", within.means, self.coef_)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -102,7 +128,7 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the posterior of each class under equal priors, shape (n_images, n_classes)."""
-        probabilities: NDArray[np.float64] = softmax(self._discriminants(X), axis=1)
+        probabilities: NDArray[np.float64] = softmax(self._discriminants(X))
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -111,7 +137,9 @@ class ShrunkLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return best
 
     def _discriminants(self, X: ArrayLike) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = rows_of(self, X, np.float64)
         scores: NDArray[np.float64] = rows @ self.coef_.T + self.intercept_
         return scores
+
+
+APPLIED = ShrunkLDA

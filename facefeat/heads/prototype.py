@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from facefeat.heads._covariance import TRUSTED as _COVARIANCE
-from facefeat.heads._covariance import WithinWhitening, class_means
+from facefeat.heads._covariance import WithinPersons, WithinWhitening, class_means
+from facefeat.heads._estimator import Classifier, rows_of
 from facefeat.heads._fitted import check_array
-from facefeat.heads._rows import training_rows
+from facefeat.heads._rows import require_two, training_rows
 from facefeat.heads._scaling import BLOCK, bounds, check_scaling, scaled
 from facefeat.heads._scaling import TRUSTED as _SCALING
+
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
 
 SUMMARY = "nearest class mean, cosine in a whitened space"
 RANK = 20
@@ -83,7 +85,8 @@ def _means(y: NDArray[np.int32], rows: Callable[[slice], NDArray[Any]], width: i
     sums = np.zeros((len(counts), width))
     for start in range(0, len(y), BLOCK):
         block = slice(start, start + BLOCK)
-        np.add.at(sums, y[block], rows(block))
+        for who, row in zip(y[block], rows(block), strict=True):  # np.add.at takes forty times as long
+            sums[who] += row
     means: NDArray[np.float64] = sums / counts[:, None]
     return means
 
@@ -94,7 +97,21 @@ def _unit(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+def fit_shared(classifier: Any, space: Space) -> Any:
+    """Fit in coordinates that heads share; see ``facefeat.learn.head.Head``."""
+    whitening = space.within.whitening() if classifier.whiten else None
+    return classifier.fit_means(space.within.means, np.bincount(space.index), whitening, space.classes)
+
+
+def in_features(classifier: Any, space: Space) -> None:
+    """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
+    classifier.centre_ = space.in_features(classifier.centre_[None])[0]
+    classifier.prototypes_ = space.in_features(classifier.prototypes_)
+    if classifier.whitening_ is not None:
+        classifier.whitening_.directions = space.in_features(classifier.whitening_.directions)
+
+
+class PrototypeClassifier(Classifier):
     """Classify by the cosine to each class's mean.
 
     Parameters
@@ -127,10 +144,37 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        rows, index = training_rows(self, X, y, np.float64)
-        means = class_means(rows, index, len(self.classes_))
-        self.whitening_ = WithinWhitening.of(rows - means[index]) if self.whiten else None
-        self.centre_ = rows.mean(axis=0)
+        rows, index = training_rows(self, X, y, [np.float64, np.float32])
+        if not self.whiten:
+            return self.fit_means(class_means(rows, index), np.bincount(index), None, self.classes_)
+        within = WithinPersons.of(rows, index)
+        return self.fit_means(within.means, np.bincount(index), within.whitening(), self.classes_)
+
+    def fit_means(
+        self,
+        means: NDArray[np.float64],
+        counts: NDArray[np.intp],
+        whitening: WithinWhitening | None,
+        classes: NDArray[Any],
+    ) -> Self:
+        """Learn from means that were found already.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_classes, n_features)
+        counts : ndarray of shape (n_classes,)
+            Rows behind each mean.
+        whitening : WithinWhitening or None
+        classes : ndarray of shape (n_classes,)
+
+        Returns
+        -------
+        self
+        """
+        require_two(classes)
+        self.classes_, self.n_features_in_ = classes, means.shape[1]
+        self.whitening_ = whitening
+        self.centre_ = counts @ means / counts.sum()
         self.prototypes_ = self.directions(means)
         return self
 
@@ -151,8 +195,7 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_images, n_classes), float64
             From -1 to 1.
         """
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = rows_of(self, X, np.float64)
         cosines: NDArray[np.float64] = self.directions(rows) @ self.prototypes_.T
         return cosines
 
@@ -167,3 +210,6 @@ class PrototypeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.whitening_ is not None:
             moved = self.whitening_.whiten(moved)
         return _unit(moved)
+
+
+APPLIED = PrototypeClassifier

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.heads import _applied
 from facefeat.heads._fitted import check_array, check_attributes
 from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
+
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
 
 SUMMARY = "support vector machine, linear or rbf"
 RANK = 40
 GRID: dict[str, list[Any]] = {"kernel": ["linear", "rbf"], "C": [0.1, 1.0, 10.0]}
+APPLIED = _applied.SVC
 
-__all__ = ["GRID", "RANK", "SUMMARY", "TRUSTED", "build", "check_fitted"]
+__all__ = [
+    "APPLIED",
+    "GRID",
+    "RANK",
+    "SUMMARY",
+    "TRUSTED",
+    "build",
+    "check_fitted",
+    "cost",
+    "fit_shared",
+    "in_features",
+]
 
 
 def build(
@@ -45,6 +62,36 @@ def build(
     return scaled(SVC(C=C, kernel=kernel, gamma=gamma, break_ties=True), root)
 
 
+def fit_shared(classifier: Any, space: Space) -> Any:
+    """Fit in coordinates that heads share; see ``facefeat.learn.head.Head``."""
+    given = classifier.gamma
+    if isinstance(given, str) and given in _WIDTHS:  # other coordinates are not as many
+        classifier.gamma = _WIDTHS[given](space)
+    try:
+        return classifier.fit(space.rows, space.labels)
+    finally:
+        classifier.gamma = given
+
+
+# What scikit-learn makes of the two names.
+_WIDTHS: dict[str, Callable[[Space], float]] = {
+    "scale": lambda space: 1 / (space.n_features * space.variance) if space.variance > 0 else 1.0,
+    "auto": lambda space: 1 / space.n_features,
+}
+
+
+def in_features(classifier: Any, space: Space) -> None:
+    """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
+    classifier.shape_fit_ = (len(space.train), space.n_features)
+    classifier.support_vectors_ = space.scaled(space.train[classifier.support_]).astype(np.float64)
+
+
+def cost(n_images: int, n_features: int, n_people: int) -> float:
+    """Estimate the seconds of a fold: a machine for every two people; see ``facefeat.learn.head.cost``."""
+    pairs, rows = n_people * (n_people - 1) / 2, 2 * n_images / n_people
+    return pairs * (1e-5 + 2e-10 * rows**2 * n_features + 3e-8 * n_images)
+
+
 def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:
     """Check the fitted attributes, which libsvm reads without looking; see ``facefeat.learn.head.Head``."""
     check_scaling(estimator, X.shape[1])
@@ -59,6 +106,8 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
         check_array(getattr(machine, name), (n_people - 1, n_vectors), name, np.float64)
     for name in ("_intercept_", "intercept_"):
         check_array(getattr(machine, name), (n_people * (n_people - 1) // 2,), name, np.float64)
+    if type(machine._gamma) not in (int, float, np.float64) or machine._gamma < 0:
+        raise ValueError("its _gamma is no width of a kernel")
     for name in ("_probA", "_probB"):
         check_array(getattr(machine, name), (0,), name, np.float64)
     if not n_vectors or counts.min() < 0 or support.min() < 0 or support.max() >= len(y):

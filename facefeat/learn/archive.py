@@ -1,7 +1,7 @@
 """The bytes of a bundle, from anybody: archives, arrays and schemas are checked before anything is made of them.
 
 What is too large, lies about its size, names a place, a type or a loader that a fitted head does not need is refused
-here, by one sentence. No array is allocated and no object is constructed in this module.
+here, by one sentence. No array is allocated and no object is constructed in this module: an array is a view of the bytes.
 """
 
 from __future__ import annotations
@@ -254,8 +254,8 @@ def array(data: bytes, whose: str) -> NDArray[Any]:
     return numbers
 
 
-def check_skops(data: bytes, types: Collection[str], whose: str) -> None:
-    """Check what a file of skops would construct: plain values, arrays, and objects of the types given.
+def checked_skops(data: bytes, types: Collection[str], whose: str) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Read what a file of skops would construct: plain values, arrays, and objects of the types given.
 
     Parameters
     ----------
@@ -264,6 +264,13 @@ def check_skops(data: bytes, types: Collection[str], whose: str) -> None:
         Full names.
     whose : str
 
+    Returns
+    -------
+    schema : parsed JSON
+        The node of the outermost object; no node is of another kind than ``facefeat.learn.construct`` knows.
+    arrays : dict of str to ndarray
+        Those that it names, by name; see ``array``.
+
     Raises
     ------
     DamagedFile
@@ -271,13 +278,15 @@ def check_skops(data: bytes, types: Collection[str], whose: str) -> None:
     members = _stored(data, whose)
     if _SCHEMA not in members or len(members[_SCHEMA]) > MAX_TEXT:
         raise DamagedFile(f"{whose} is damaged: it has no {_SCHEMA}.")
-    used = _check_nodes(parsed(members[_SCHEMA], f"{_SCHEMA} in {whose}"), types, whose)
+    schema, arrays = parsed(members[_SCHEMA], f"{_SCHEMA} in {whose}"), {}
+    used = _check_nodes(schema, types, whose)
     if used.keys() != members.keys() - {_SCHEMA}:
         raise DamagedFile(f"{whose} is refused: its arrays are not those of its {_SCHEMA}.")
     for name, is_scalar in used.items():
-        found = array(members[name], f"{name} in {whose}")
+        arrays[name] = found = array(members[name], f"{name} in {whose}")
         if found.dtype.kind == "S" or (is_scalar and found.shape):
             raise DamagedFile(f"{whose} is refused: {name} is no array of numbers.")
+    return schema, arrays
 
 
 def _stored(data: bytes, whose: str) -> dict[str, bytes]:

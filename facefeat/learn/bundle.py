@@ -25,6 +25,7 @@ from facefeat.features.store import durable
 from facefeat.learn import archive
 from facefeat.learn import head as heads
 from facefeat.learn import manifest as manifests
+from facefeat.learn.construct import constructed
 from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION, Manifest
 from facefeat.learn.unknown import similarities as cosines_of
 
@@ -62,9 +63,9 @@ class Bundle(Manifest):
     Attributes
     ----------
     estimator : fitted classifier
-        Over classes 0.. .
+        Over classes 0.. . Of a bundle that was read it can be applied, and no more, unless its head has no ``APPLIED``.
     unknown : Pipeline
-        See ``facefeat.learn.unknown``.
+        See ``facefeat.learn.unknown``; of a bundle that was read it can be applied, and no more.
     gallery : Gallery
     """
 
@@ -79,15 +80,21 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
     Parameters
     ----------
     bundle : Bundle
+        One that was fitted here.
     path : Path
     card : str
         The text of ``MODEL_CARD.md``.
 
     Raises
     ------
+    TypeError
+        If the bundle was read.
     StorageError
     """
     import skops.io
+
+    if not hasattr(bundle.unknown, "fit"):
+        raise TypeError("what was read from a bundle can be applied, not written")
 
     members = {
         "head.skops": skops.io.dumps(bundle.estimator),
@@ -182,20 +189,29 @@ def _constructed(path: Path, values: Mapping[str, Any], members: Mapping[str, by
 
 def _fitted(data: bytes, head: str, params: Mapping[str, Any], gallery: Gallery, whose: str) -> Any:
     """Construct an estimator, if it holds nothing but what the head makes."""
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    archive.check_skops(data, heads.held_types(head, params), whose)
+    schema, arrays = archive.checked_skops(data, heads.held_types(head, params), whose)
+    types = heads.applied_types(head, params)
     try:
-        estimator = skops.io.loads(data, trusted=list(heads.trusted(head)))
+        estimator = _loaded(data, head, whose) if types is None else constructed(schema, arrays, types)
         heads.check_fitted(head, params, estimator, gallery.vectors, gallery.person)
-    except UntrustedTypesFoundException as error:
-        reason = archive.one_line(error)
-        raise DamagedFile(f"{whose} is refused: it holds types that nobody vouches for ({reason}).") from error
-    except Exception as error:  # skops raises many kinds on a malformed file
+    except DamagedFile:
+        raise
+    except Exception as error:  # of many kinds, on a malformed file
         reason = archive.one_line(error)
         raise DamagedFile(f"{whose} is damaged: it is no fitted {head} of this gallery ({reason}).") from error
     return estimator
+
+
+def _loaded(data: bytes, head: str, whose: str) -> Any:
+    """Construct the estimator of a head without ``APPLIED``."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return skops.io.loads(data, trusted=list(heads.trusted(head)))
+    except UntrustedTypesFoundException as error:
+        reason = archive.one_line(error)
+        raise DamagedFile(f"{whose} is refused: it holds types that nobody vouches for ({reason}).") from error
 
 
 def _gallery_bytes(gallery: Gallery) -> bytes:

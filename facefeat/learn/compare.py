@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +14,12 @@ from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
+from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline
+from facefeat.learn.crossval import Result, Trial, cross_validate
 from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
 from facefeat.learn.splits import Folds, folds, groups_of
 
-# The grey face itself, its principal components and the nearest neighbour; and always the same person.
-BASELINES = ("pixel PCA", "majority")
-PCA_COMPONENTS = 100
+TOO_LONG = 1200.0  # seconds that a head may take for all folds of a layer, by its own estimate, if nobody named it
 
 
 @dataclass(frozen=True, eq=False)  # two rows are never the same one by their figures
@@ -36,7 +34,8 @@ class Row:
         Of the pictures that were tested, each by a head that did not see it; Wilson's interval.
     balanced_accuracy, macro_f1 : float
     fit_seconds : float
-        Median over folds.
+        Median over folds. What heads share, such as the scaling, is done once a fold and counted for each that used
+        it.
     predict_ms : float
         For one picture's vector, within a batch; median over folds.
     named : ndarray of shape (n_repeats, n_tested), int32
@@ -63,6 +62,8 @@ class Comparison:
         Best first.
     baselines : tuple of Row
     failed : tuple of (head, layer, sentence)
+    left_out : tuple of (head, layer, seconds)
+        What nobody named and would take too long on one core, for all folds; a baseline has the layer ``''``.
     n_people, n_images, n_tested : int
     copies : int
         Pictures that are copies of another.
@@ -72,6 +73,7 @@ class Comparison:
     rows: tuple[Row, ...]
     baselines: tuple[Row, ...]
     failed: tuple[tuple[str, str, str], ...]
+    left_out: tuple[tuple[str, str, float], ...]
     n_people: int
     n_images: int
     n_tested: int
@@ -89,20 +91,12 @@ class Comparison:
         return tuple(row for row in self.rows[1:] if row.accuracy.mean >= self.best.accuracy.low)
 
 
-@dataclass(frozen=True)
-class _Task:
-    head: str
-    layer: str
-    X: NDArray[np.float32]
-    build: Callable[[], Any]
-    parallel: bool = True
-
-
 def compare(
     file: FeatureFile,
     *,
     heads_wanted: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
+    slow: bool = True,
     n_folds: int = 10,
     repeats: int = 1,
     random_state: int = 0,
@@ -119,17 +113,19 @@ def compare(
     ----------
     file : FeatureFile
     heads_wanted : sequence of str or None
-        All by default.
+        By default all, but for those that would take longer than ``TOO_LONG``.
     layers : sequence of str or None
         All of the file by default.
+    slow : bool, default=True
+        Whether slow heads take part, where none was named.
     n_folds, repeats, random_state : int
         See ``facefeat.learn.splits.folds``.
     workers : int, default=2
-        Processes that fit side by side.
+        Folds that are worked on side by side; the figures do not depend on it.
     baselines : bool, default=True
         Whether pixels and the majority class are scored as well.
     progress : callable or None
-        Called with a head's name, how many are done, of how many.
+        Called with what is fitted, how many fits are done, of how many.
 
     Returns
     -------
@@ -142,24 +138,29 @@ def compare(
     InputError
         With fewer than two people, where nobody has two pictures, or where no head could be fitted.
     """
-    names = list(heads_wanted or plugins.names("head"))
-    tasks = [_task(file, head, layer) for layer in layers or file.layers for head in names]
-    y, groups = file.person, groups_of(file)
-    cut = folds(y, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
-    extra = _baselines(file) if baselines else []
-    done, failed = [], []
-    for task, outcome in _run([*tasks, *extra], y, cut, workers, progress or (lambda what, n, total: None)):
-        if isinstance(outcome, str):
-            failed.append((task.head, task.layer, outcome))
-        else:
-            done.append(outcome)
-    rows = [row for row in done if row.layer]
+    wanted = list(heads_wanted or (name for name in plugins.names("head") if slow or not heads.is_slow(name)))
+    for head in wanted:
+        heads.build(head)  # an unknown name is said before any work
+    groups = groups_of(file)
+    costs = _costs(file, wanted, list(layers or file.layers), baselines)
+    cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
+    left_out = tuple(
+        (name, layer, seconds * len(cut.splits))
+        for (name, layer), seconds in costs.items()
+        if seconds * len(cut.splits) > TOO_LONG and not (heads_wanted and layer)
+    )
+    chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
+    rows, failed = _scored(file, cut, [one for one in chosen if one[1]], workers, progress)
     if not rows:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
+    beside = [name for name, layer in chosen if not layer]
     return Comparison(
         rows=tuple(sorted(rows, key=lambda row: _rank(row, file))),
-        baselines=tuple(row for row in done if not row.layer),
+        baselines=tuple(
+            _row(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)) for name in beside
+        ),
         failed=tuple(failed),
+        left_out=left_out,
         n_people=len(file.people),
         n_images=len(file),
         n_tested=len(cut.tested),
@@ -168,99 +169,95 @@ def compare(
     )
 
 
+def left_out_sentence(left_out: Sequence[tuple[str, str, float]], option: str) -> str:
+    """Say what was left out, and why; an empty text where nothing was.
+
+    Parameters
+    ----------
+    left_out : sequence of (head, layer, seconds)
+        See ``Comparison``.
+    option : str
+        How a head is named on the command line.
+
+    Examples
+    --------
+    >>> left_out_sentence([("svm", "block4_pool", 340_000.0)], "--heads")
+    'Left out, as more than 20 minutes on one core: svm on block4_pool (about 94 hours). Name a head with --heads to have it all the same.'
+    """
+    if not left_out:
+        return ""
+    named = [f"{' on '.join(filter(None, one))} (about {_duration(seconds)})" for *one, seconds in left_out]
+    return (
+        f"Left out, as more than {_duration(TOO_LONG)} on one core: {', '.join(named)}. "
+        f"Name a head with {option} to have it all the same."
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:,.0f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"
+
+
+def _costs(
+    file: FeatureFile, wanted: Sequence[str], layers: Sequence[str], baselines: bool
+) -> dict[tuple[str, str], float]:
+    """Estimate the seconds of a fold of every head on every layer, and of the baselines, whose layer is ''."""
+    widths = {layer: file.vectors(layer).shape[1] for layer in layers}
+    costs = {
+        (head, layer): heads.cost(head, len(file), widths[layer], len(file.people))
+        for layer in layers
+        for head in wanted
+    }
+    return costs | {(name, ""): baseline_cost(name, len(file)) for name in BASELINES if baselines}
+
+
+def _scored(
+    file: FeatureFile, cut: Folds, chosen: list[tuple[str, str]], workers: int, progress: Progress | None
+) -> tuple[list[Row], list[tuple[str, str, str]]]:
+    """Cross-validate heads, layer by layer; return rows, and what failed."""
+    tell = progress or (lambda what, n, total: None)
+    done, total = 0, len(chosen) * len(cut.splits)
+    rows: list[Row] = []
+    failed: list[tuple[str, str, str]] = []
+    for layer in dict.fromkeys(layer for _, layer in chosen):
+
+        def told(what: str, n: int, layer: str = layer) -> None:
+            nonlocal done
+            done += n
+            tell(f"{what} on {layer}", done, total)
+
+        names = [head for head, its in chosen if its == layer]
+        trials = [Trial(head) for head in names]
+        found = cross_validate(file.vectors(layer), file.person, cut.splits, trials, workers, told)
+        for head, results in zip(names, found, strict=True):
+            failures = [result for result in results if isinstance(result, str)]
+            if failures:
+                failed.append((head, layer, failures[0]))
+            else:
+                rows.append(_row(head, layer, file.person, cut, results))
+    return rows, failed
+
+
 def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, int, str, str]:
     """Order rows by what was measured; ties by the backbone's own layer and the head's rank, so that runs agree."""
     usual, rank = backbones.get(file.recipe.backbone).HEAD_LAYER, heads.rank(row.head)
     return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, rank, row.head, row.layer
 
 
-def _task(file: FeatureFile, head: str, layer: str) -> _Task:
-    heads.build(head)  # an unknown name is said before any work
-    return _Task(head, layer, file.vectors(layer), lambda: heads.build(head), not heads.is_slow(head))
-
-
-def _baselines(file: FeatureFile) -> list[_Task]:
-    pixels = file.columns["faces/pixels"].reshape(len(file), -1).astype(np.float32)
-    return [_Task(BASELINES[0], "", pixels, _eigenfaces), _Task(BASELINES[1], "", pixels, _majority)]
-
-
-def _eigenfaces() -> Any:
-    """Principal components of the grey face and its nearest neighbour (M. Turk, A. Pentland, 1991)."""
-    from sklearn.decomposition import PCA
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-
-    return make_pipeline(_CappedPCA(PCA, PCA_COMPONENTS), KNeighborsClassifier(1))
-
-
-class _CappedPCA:
-    """PCA with as many components as asked for, or as many as there can be."""
-
-    def __init__(self, pca: Any, n_components: int) -> None:
-        self.pca, self.n_components = pca, n_components
-
-    def fit(self, X: NDArray[Any], y: object = None) -> _CappedPCA:
-        self.fitted = self.pca(min(self.n_components, *X.shape), random_state=0).fit(X)
-        return self
-
-    def transform(self, X: NDArray[Any]) -> Any:
-        return self.fitted.transform(X)
-
-    def fit_transform(self, X: NDArray[Any], y: object = None) -> Any:
-        return self.fit(X).transform(X)
-
-
-def _majority() -> Any:
-    from sklearn.dummy import DummyClassifier
-
-    return DummyClassifier(strategy="most_frequent")
-
-
-def _run(
-    tasks: Sequence[_Task], y: NDArray[np.int32], cut: Folds, workers: int, tell: Progress
-) -> Iterator[tuple[_Task, Row | str]]:
-    """Fit every task on every fold, yielding a row or the reason why there is none."""
-    from joblib import Parallel, delayed, parallel_config
-
-    for i, task in enumerate(tasks):
-        tell(f"{task.head} {task.layer}".strip(), i, len(tasks))
-        jobs = workers if task.parallel else 1
-        with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1 if jobs > 1 else None):
-            outcomes = Parallel()(delayed(_one_fold)(task.build(), task.X, y, *split) for split in cut.splits)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, str)]
-        yield task, failures[0] if failures else _row(task, y, cut, outcomes)
-    tell("done", len(tasks), len(tasks))
-
-
-def _one_fold(
-    estimator: Any, X: NDArray[np.float32], y: NDArray[np.int32], train: NDArray[np.int64], test: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], float, float] | str:
-    """Fit and predict one fold; return who was named and the two times, or what went wrong."""
-    inputs, queries = np.asarray(X[train]), np.asarray(X[test])
-    started = time.perf_counter()
-    try:
-        estimator.fit(inputs, y[train])
-        fitted = time.perf_counter()
-        named = estimator.predict(queries)
-    except ValueError as error:
-        return " ".join(str(error).split())
-    return named.astype(np.int32), fitted - started, (time.perf_counter() - fitted) / len(test)
-
-
-def _row(task: _Task, y: NDArray[np.int32], cut: Folds, outcomes: list[Any]) -> Row:
+def _row(head: str, layer: str, y: NDArray[np.int32], cut: Folds, results: Sequence[Result]) -> Row:
+    outcomes = [result for result in results if not isinstance(result, str)]
     tested = cut.tested
     named = np.full((cut.repeats, len(y)), -1, np.int32)
-    for repeat, (_, test), (names, _, _) in zip(cut.repeat_of, cut.splits, outcomes, strict=True):
-        named[repeat, test] = names
+    for repeat, (_, test), outcome in zip(cut.repeat_of, cut.splits, outcomes, strict=True):
+        named[repeat, test] = outcome.named
     named = named[:, tested]
     truth = y[tested]
     return Row(
-        head=task.head,
-        layer=task.layer,
+        head=head,
+        layer=layer,
         accuracy=wilson(float(np.mean(named == truth)), len(tested)),
         balanced_accuracy=float(np.mean([balanced_accuracy(truth, one) for one in named])),
         macro_f1=float(np.mean([macro_f1(truth, one) for one in named])),
-        fit_seconds=float(np.median([seconds for _, seconds, _ in outcomes])),
-        predict_ms=float(np.median([seconds for _, _, seconds in outcomes])) * 1000,
+        fit_seconds=float(np.median([outcome.fit_seconds for outcome in outcomes])),
+        predict_ms=float(np.median([outcome.predict_seconds for outcome in outcomes])) * 1000,
         named=named,
     )

@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat import plugins
 from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
+from facefeat.heads._rows import blocks
+from facefeat.heads._rowspace import Vectors
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
 from facefeat.learn.bundle import Bundle, Gallery
-from facefeat.learn.compare import compare
+from facefeat.learn.compare import compare, left_out_sentence
+from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.splits import folds, groups_of
-from facefeat.learn.unknown import choose_threshold, fit_score
+from facefeat.learn.threads import cores
+from facefeat.learn.training import TrainingSet
+from facefeat.learn.unknown import SCORE, choose_threshold
 
 SEARCH_FOLDS = 5
 
@@ -107,9 +111,9 @@ def fit(
         params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
         how = f"{how} {searched}".strip()
     tell(f"Fitting {head} on {layer}", 0, 0)
-    estimator = _fitted(head, params, X, y)
+    estimator, score = _fitted(head, params, X, y, workers)
     tell("Choosing the threshold for strangers", 0, 0)
-    threshold = choose_threshold(X, y, groups, file.people, fpir=fpir, random_state=random_state)
+    threshold = choose_threshold(X, y, groups, file.people, fpir=fpir, random_state=random_state, workers=workers)
     bundle = Bundle(
         recipe=file.recipe,
         head=head,
@@ -120,7 +124,7 @@ def fit(
         scores=scores,
         versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
         estimator=estimator,
-        unknown=fit_score(X, y),
+        unknown=score,
         gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256)),
     )
     bundles.write(bundle, Path(output), model_card(bundle))
@@ -129,8 +133,8 @@ def fit(
 
 def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
     """Return the vectors of a layer, if a bundle can keep them."""
-    X = np.asarray(file.vectors(layer))
-    largest, most = np.abs(X).max(), float(np.finfo(np.float16).max)
+    X, most = file.vectors(layer), float(np.finfo(np.float16).max)
+    largest = max(float(np.abs(X[block]).max()) for block in blocks(*X.shape))
     if not np.isfinite(largest):
         raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
     if largest > most:
@@ -166,8 +170,8 @@ def _chosen(
     layers = None if layer == "auto" else [layer]
     found = compare(
         file,
-        heads_wanted=[name for name in plugins.names("head") if not heads.is_slow(name)],
         layers=layers,
+        slow=False,
         n_folds=SEARCH_FOLDS,
         repeats=2,
         random_state=random_state,
@@ -179,7 +183,8 @@ def _chosen(
     how = (
         f"The best of {len(found.rows)} combinations in {found.folds.n_folds}-fold cross-validation, "
         f"twice, on the same pictures ({100 * best.accuracy.mean:.1f} % right)."
-    )
+        f" {left_out_sentence(found.left_out, '--head')}"
+    ).strip()
     scores = {
         "protocol": f"{found.folds.n_folds} folds, {found.folds.repeats} times",
         "accuracy": asdict(best.accuracy),
@@ -198,34 +203,39 @@ def _searched(
     workers: int,
 ) -> tuple[dict[str, Any], str]:
     """Try the head's grid by cross-validation; knobs that were set stay as they are."""
-    from joblib import Parallel, delayed
-    from sklearn.base import clone
     from sklearn.model_selection import ParameterGrid
 
     grid = {knob: values for knob, values in heads.get(head).GRID.items() if knob not in params}
     cut = folds(y, groups, people, n_folds=SEARCH_FOLDS, random_state=random_state)
     tried = [{**params, **one} for one in ParameterGrid(grid)]
-    results = Parallel(n_jobs=1 if heads.is_slow(head) else workers)(
-        delayed(_accuracy)(clone(heads.build(head, one)), X, y, cut.splits) for one in tried
-    )
-    best = int(np.argmax(results))
+    results = cross_validate(X, y, cut.splits, [Trial(head, one) for one in tried], workers)
+    truth = np.concatenate([y[test] for _, test in cut.splits])
+    best = int(np.argmax([_accuracy(outcomes, truth) for outcomes in results]))
     settings = ", ".join(f"{knob}={tried[best][knob]}" for knob in grid)
     return tried[best], f"{settings or 'No knob'} chosen from {len(tried)} by {cut.n_folds}-fold cross-validation."
 
 
-def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[np.int32], splits: Any) -> float:
-    try:
-        right = [estimator.fit(X[train], y[train]).predict(X[test]) == y[test] for train, test in splits]
-    except ValueError:  # a knob's value that these pictures do not allow, such as more neighbours than rows
+def _accuracy(results: list[Outcome | str], truth: NDArray[np.int32]) -> float:
+    outcomes = [result for result in results if not isinstance(result, str)]
+    if len(outcomes) < len(
+        results
+    ):  # a knob's value that these pictures do not allow, such as more neighbours than rows
         return -1.0
-    return float(np.mean(np.concatenate(right)))
+    return float(np.mean(np.concatenate([outcome.named for outcome in outcomes]) == truth))
 
 
-def _fitted(head: str, params: Mapping[str, Any], X: NDArray[np.float32], y: NDArray[np.int32]) -> Any:
-    try:
-        return heads.build(head, params).fit(X, y)
-    except ValueError as error:
-        raise UsageError(f"The head {head} cannot be fitted: {' '.join(str(error).split())}") from error
+def _fitted(
+    head: str, params: Mapping[str, Any], X: NDArray[np.float32], y: NDArray[np.int32], workers: int
+) -> tuple[Any, Any]:
+    """Return the head and the score for strangers, fitted on all rows."""
+    heads.build(head, params)  # imported before linear algebra is kept to the cores asked for
+    rows = TrainingSet(Vectors(X), y)
+    with cores(workers):
+        try:
+            estimator = rows.fit(head, params)
+        except ValueError as error:
+            raise UsageError(f"The head {head} cannot be fitted: {' '.join(str(error).split())}") from error
+        return estimator, rows.fit(*SCORE)
 
 
 def model_card(bundle: Bundle) -> str:

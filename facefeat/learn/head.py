@@ -6,13 +6,17 @@ import inspect
 import json
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol, Union, cast, get_args, get_origin, get_type_hints
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facefeat import plugins
 from facefeat.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
 
 
 class Head(Protocol):
@@ -25,12 +29,15 @@ class Head(Protocol):
     GRID : dict of str to list
         Values that ``--search`` tries, by knob.
 
-    Optional: ``TRUSTED``, ``RANK`` and ``SLOW``, read by ``trusted``, ``rank`` and ``is_slow``; and
+    Optional: ``TRUSTED``, ``APPLIED``, ``RANK`` and ``SLOW``, read by ``trusted``, ``applied``, ``rank`` and ``is_slow``; and
     ``check_fitted(estimator, X, y)``, called by the function of that name here when a bundle is read. It gets an
     estimator that is made like ``build``'s, but whose fitted attributes may be anything that a file can hold, and
     the gallery: X of shape (n_images, n_features), float16, and y of shape (n_images,), int32, in which every
     class from 0 has a row. It raises ValueError, one clause, unless all that predicting reads has the type, shape
     and range that it was written for. Compiled code that does not look is why: it would read memory not its own.
+
+    And ``cost(n_images, n_features, n_people)``, read by the function of that name here; and the functions of
+    ``SharingHead``.
     """
 
     SUMMARY: str
@@ -38,6 +45,26 @@ class Head(Protocol):
 
     def build(self, **knobs: Any) -> Any:
         """Return an unfitted scikit-learn classifier."""
+
+
+class SharingHead(Head, Protocol):
+    """A head that can be fitted beside others on rows that were scaled and decomposed once for all of them.
+
+    It depends on the inner products of the scaled rows alone, so that other coordinates than the features do as
+    well, and its ``build`` returns what ``facefeat.heads._scaling.scaled`` makes of a classifier. Other heads are
+    fitted on the features, each by itself.
+    """
+
+    def fit_shared(self, classifier: Any, space: Space) -> Any:
+        """Fit the last step of what ``build`` returns, and return it.
+
+        ``space.rows``, of shape (n_images, width), and ``space.labels`` are what ``fit`` would get, in coordinates
+        in which it may be asked to name others later; ``facefeat.heads._space.Space`` has more. A head that counts
+        the features takes ``space.n_features``.
+        """
+
+    def in_features(self, classifier: Any, space: Space) -> None:
+        """Turn those fitted attributes that are vectors in the coordinates of the space back to features."""
 
 
 def get(name: str) -> Head:
@@ -58,7 +85,20 @@ def trusted(name: str) -> tuple[str, ...]:
 
 def held_types(name: str, params: Mapping[str, Any]) -> frozenset[str]:
     """Return the full names of all types that a bundle of this head and these knobs may hold."""
-    return frozenset({*trusted(name), *_types_of(build(name, params))})
+    return frozenset({*trusted(name), *map(full_name, _types_of(applied(name, params)))})
+
+
+def applied_types(name: str, params: Mapping[str, Any]) -> dict[str, type] | None:
+    """Return the classes that stand for ``held_types`` without scikit-learn; ``None`` for a head without ``APPLIED``."""
+    if not hasattr(get(name), "APPLIED"):
+        return None
+    own = {one: resolve_name(one) for one in trusted(name)}
+    return own | {full_name(one): one for one in _types_of(applied(name, params))}
+
+
+def full_name(kind: type) -> str:
+    """Return the name under which a bundle keeps objects of a type."""
+    return str(getattr(kind, "KEPT_AS", f"{kind.__module__}.{kind.__name__}"))
 
 
 def rank(name: str) -> int:
@@ -69,6 +109,48 @@ def rank(name: str) -> int:
 def is_slow(name: str) -> bool:
     """Tell whether a head takes so long to fit that it is left out where many are tried."""
     return bool(getattr(get(name), "SLOW", False))
+
+
+def shares(name: str) -> bool:
+    """Tell whether a head can be fitted in coordinates that it shares with others."""
+    return hasattr(get(name), "fit_shared")
+
+
+def fit_shared(name: str, classifier: Any, space: Space) -> Any:
+    """Fit the last step of what ``build`` returns in shared coordinates; see ``Head``.
+
+    Raises
+    ------
+    ValueError
+        In the head's own words.
+    """
+    return cast(SharingHead, get(name)).fit_shared(classifier, space)
+
+
+def in_features(name: str, classifier: Any, space: Space) -> None:
+    """Turn a classifier that was fitted in shared coordinates back to the features; see ``Head``."""
+    cast(SharingHead, get(name)).in_features(classifier, space)
+    classifier.n_features_in_ = space.n_features
+
+
+def cost(name: str, n_images: int, n_features: int, n_people: int) -> float:
+    """Estimate what a head costs, so that those that take too long can be left out where nobody named them.
+
+    Parameters
+    ----------
+    name : str
+    n_images, n_features, n_people : int
+        Of the table.
+
+    Returns
+    -------
+    float
+        Roughly the seconds that one core takes to fit the head on the table and to name a tenth of it; 0 where the
+        head does not say.
+    """
+    estimate = getattr(get(name), "cost", None)
+    width = min(n_features, n_images) if shares(name) else n_features
+    return float(estimate(n_images, width, n_people)) if estimate else 0.0
 
 
 def knobs(name: str) -> dict[str, Any]:
@@ -94,16 +176,47 @@ def build(name: str, params: Mapping[str, Any] | None = None) -> Any:
     UsageError
         For an unknown head or knob, or a value of the wrong type.
     """
-    head = get(name)
-    hints = get_type_hints(head.build)
+    return get(name).build(**_checked(name, params or {}))
+
+
+def applied(name: str, params: Mapping[str, Any]) -> Any:
+    """Build what a fitted head from a file is filled into: without scikit-learn, or what ``build`` makes.
+
+    Parameters
+    ----------
+    name : str
+    params : mapping of str to value
+
+    Returns
+    -------
+    estimator
+        Of the class ``APPLIED`` after its scaling, where the head has one.
+
+    Raises
+    ------
+    UsageError
+        As ``build`` does.
+    """
+    classifier = getattr(get(name), "APPLIED", None)
+    if classifier is None:
+        return build(name, params)
+    from facefeat.heads._applied import scaled
+
+    values = knobs(name) | _checked(name, params)
+    return scaled(root=values.pop("root"), classifier=classifier(**values))
+
+
+def _checked(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return knobs as ``build`` takes them."""
+    hints = get_type_hints(get(name).build)
     checked = {}
-    for knob, value in (params or {}).items():
+    for knob, value in params.items():
         if knob not in knobs(name):
             raise unknown_name(f"knob of {name}", knob, knobs(name))
         if not fits(value, hints[knob]):
             raise UsageError(f"{name}: {knob} should be {_in_words(hints[knob])}; {value!r} was given.")
         checked[knob] = tuple(value) if isinstance(value, list) else value
-    return head.build(**checked)
+    return checked
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
@@ -151,7 +264,8 @@ def check_fitted(name: str, params: Mapping[str, Any], fitted: Any, X: NDArray[n
     ValueError
         One clause.
     """
-    _adopt(fitted, build(name, params), frozenset(knobs(name)))
+    made = applied(name, params) if hasattr(type(fitted), "KEPT_AS") else build(name, params)
+    _adopt(fitted, made, frozenset(knobs(name)))
     classes, width = fitted.classes_, fitted.n_features_in_
     if not isinstance(classes, np.ndarray) or classes.dtype.kind not in "iu" or type(width) is not int:
         raise ValueError("it has no classes")
@@ -180,13 +294,13 @@ def decision_scores(estimator: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(estimator.predict_proba(X), np.float64)
 
 
-def _types_of(value: Any) -> Iterator[str]:
+def _types_of(value: Any) -> Iterator[type]:
     """Yield the types of an unfitted estimator and of those within it."""
     if isinstance(value, (list, tuple)):
         for one in value:
             yield from _types_of(one)
     elif hasattr(value, "get_params"):
-        yield f"{type(value).__module__}.{type(value).__name__}"
+        yield type(value)
         yield from _types_of(tuple(value.get_params(deep=False).values()))
 
 

@@ -160,7 +160,7 @@ def _head(path: Path, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if head not in plugins.names("head"):
         raise ForeignFile(f"{path} needs the head {shown(head)}, which is not installed.")
     try:
-        heads.build(head, params)
+        heads.applied(head, params)
     except UsageError as error:
         raise DamagedFile(f"{path} is damaged: its head cannot be built ({one_line(error)}).") from error
     return head, params

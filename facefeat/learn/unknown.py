@@ -13,11 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.heads import prototype
+from facefeat.heads._rows import blocks
+from facefeat.heads._rowspace import Vectors
+from facefeat.heads._space import Space
+from facefeat.learn import head as heads
 from facefeat.learn.splits import folds
+from facefeat.learn.threads import side_by_side
+from facefeat.learn.training import TrainingSet
 
 PEOPLE_FOLDS = 5
 MIN_PEOPLE = 3
+SCORE = ("prototype", {"whiten": True})  # the head that strangers are refused by, and its knobs
 SPARED = 0.01  # share of known faces that may lie below what counts as the lowest of them
 
 
@@ -61,7 +67,7 @@ def fit_score(X: NDArray[Any], y: NDArray[Any]) -> Any:
     Pipeline
         For ``similarities``.
     """
-    return prototype.build(whiten=True).fit(X, y)
+    return TrainingSet(Vectors(X), y).fit(*SCORE)
 
 
 def similarities(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -84,6 +90,7 @@ def choose_threshold(
     *,
     fpir: float = 0.01,
     random_state: int = 0,
+    workers: int = 1,
 ) -> Threshold:
     """Choose the threshold for a rate of strangers that are given a name.
 
@@ -101,6 +108,8 @@ def choose_threshold(
     people : tuple of str
     fpir : float, default=0.01
     random_state : int, default=0
+    workers : int, default=1
+        Parts that are worked on side by side; the threshold does not depend on it.
 
     Returns
     -------
@@ -112,7 +121,7 @@ def choose_threshold(
         return _not_measurable(
             fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are"
         )
-    strangers, known, right = _scores(X, y, groups, people, random_state)
+    strangers, known, right = _scores(X, y, groups, people, random_state, workers)
     if not len(strangers):
         return _not_measurable(fpir, "too few pictures to leave people out")
     value = float(np.nextafter(np.quantile(strangers, 1 - fpir, method="higher"), 2.0))
@@ -133,23 +142,45 @@ def _not_measurable(fpir: float, why: str) -> Threshold:
 
 
 def _scores(
-    X: NDArray[Any], y: NDArray[np.int32], groups: NDArray[np.int64], people: tuple[str, ...], random_state: int
+    X: NDArray[Any],
+    y: NDArray[np.int32],
+    groups: NDArray[np.int64],
+    people: tuple[str, ...],
+    random_state: int,
+    workers: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Return strangers' best scores, known faces' best scores, and whether the latter are their own person's."""
     n_parts = min(PEOPLE_FOLDS, len(people))
     order = np.random.default_rng(random_state).permutation(len(people))
     pictures = folds(y, groups, people, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
-    strangers, known, right = [np.empty(0)], [np.empty(0)], [np.empty(0, bool)]
-    for part in range(n_parts):
-        outside = np.isin(y, order[part::n_parts])
-        train, test = pictures[part % len(pictures)]
-        train, test = train[~outside[train]], test[~outside[test]]
+
+    vectors = Vectors(X)
+
+    def part(number: int) -> tuple[_Scores, _Scores]:
+        outside = np.isin(y, order[number::n_parts])
+        train, test = (rows[~outside[rows]] for rows in pictures[number % len(pictures)])
         if len(np.unique(y[train])) < 2:
-            continue
-        score = fit_score(X[train], y[train])
-        strangers.append(similarities(score, X[outside]).max(axis=1))
-        if len(test):
-            cosines = similarities(score, X[test])
-            known.append(cosines.max(axis=1))
-            right.append(score.classes_[cosines.argmax(axis=1)] == y[test])
-    return np.concatenate(strangers), np.concatenate(known), np.concatenate(right)
+            return _NONE, _NONE
+        space = vectors.space(y, train)
+        score = heads.fit_shared(SCORE[0], heads.build(*SCORE)[-1], space)
+        return _best(score, space, np.flatnonzero(outside)), _best(score, space, test)
+
+    parts = list(side_by_side(part, range(n_parts), workers))
+    strangers = np.concatenate([scores for (scores, _), _ in parts])
+    known, right = (np.concatenate(columns) for columns in zip(*(seen for _, seen in parts), strict=True))
+    return strangers, known, right
+
+
+_Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
+_NONE: _Scores = (np.empty(0), np.empty(0, bool))
+
+
+def _best(score: Any, space: Space, rows: NDArray[np.int64]) -> _Scores:
+    """Return the best score of rows of the table, and whether it is their own person's."""
+    found = [_NONE]
+    for block in blocks(len(rows), max(space.width, len(space.classes))):
+        cosines = score.similarities(space.coordinates(rows[block]))
+        named = space.classes[cosines.argmax(axis=1)]
+        found.append((cosines.max(axis=1), named == space.y[rows[block]]))
+    scores, right = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return scores, right

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facefeat.data import picture
 from facefeat.errors import StorageError
-from facefeat.learn.predict import Photo
+
+if TYPE_CHECKING:
+    from facefeat.learn.predict import Photo
 
 KNOWN, UNKNOWN = (22, 163, 74), (217, 119, 6)
 _FONTS = ("NotoSansCJK-Regular.ttc", "NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial Unicode.ttf", "arial.ttf")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data.folder import escaped
-from facefeat.features.extract import Extraction
-from facefeat.features.merge import Merged
-from facefeat.features.prune import Pruned
-from facefeat.features.store.check import Checked, Remark, Unfinished
 from facefeat.features.store.file import FeatureFile
-from facefeat.learn.bundle import Bundle
-from facefeat.learn.check import Seen
-from facefeat.learn.compare import Comparison
-from facefeat.learn.evaluate import Evaluation
-from facefeat.learn.fit import Fitted
-from facefeat.learn.metrics import Share
-from facefeat.learn.predict import Naming, Photo
 from facefeat.report.words import protocol, verdict
+
+if TYPE_CHECKING:
+    from facefeat.features.extract import Extraction
+    from facefeat.features.merge import Merged
+    from facefeat.features.prune import Pruned
+    from facefeat.features.store.check import Checked, Remark, Unfinished
+    from facefeat.learn.bundle import Bundle
+    from facefeat.learn.check import Seen
+    from facefeat.learn.compare import Comparison
+    from facefeat.learn.evaluate import Evaluation
+    from facefeat.learn.fit import Fitted
+    from facefeat.learn.metrics import Share
+    from facefeat.learn.predict import Naming, Photo
 
 
 def extraction(made: Extraction) -> dict[str, Any]:
@@ -87,6 +89,9 @@ def comparison(found: Comparison) -> dict[str, Any]:
         "rows": rows,
         "baselines": [{"name": row.head, "accuracy": _share(row.accuracy)} for row in found.baselines],
         "failed": [{"head": head, "layer": layer, "message": text} for head, layer, text in found.failed],
+        "left_out": [
+            {"head": head, "layer": layer, "seconds": round(seconds)} for head, layer, seconds in found.left_out
+        ],
         "best": {"head": found.best.head, "layer": found.best.layer},
         "verdict": verdict(found),
         "protocol": {
@@ -153,9 +158,9 @@ def prediction(photos: list[Photo], ran_on: str) -> dict[str, Any]:
 def info(seen: Seen) -> dict[str, Any]:
     """Describe a feature file or a bundle; schema ``facefeat/info/1``."""
     contents = seen.contents
-    kind = "bundle" if isinstance(contents, Bundle) else "features"
+    kind = "features" if isinstance(contents, FeatureFile) else "bundle"
     start = {"schema": "facefeat/info/1", "path": escaped(str(seen.path)), "kind": kind, "bytes": seen.bytes}
-    described = _bundle(contents) if isinstance(contents, Bundle) else _feature_file(contents)
+    described = _feature_file(contents) if isinstance(contents, FeatureFile) else _bundle(contents)
     recipe = {"recipe": contents.recipe.as_dict(), "recipe_sha256": contents.recipe.sha256}
     return {**start, **described, **recipe, "unfinished": {"rows": seen.work_rows, **_work(seen.work)}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
@@ -13,15 +14,17 @@ from rich.table import Table
 from rich.text import Text
 
 from facefeat.data.folder import escaped, printable
-from facefeat.features.merge import Merged
-from facefeat.features.prune import Pruned
-from facefeat.features.recipe import Recipe
-from facefeat.features.store.check import Checked, Unfinished
 from facefeat.features.store.file import FeatureFile
-from facefeat.learn.bundle import Bundle
-from facefeat.learn.check import Seen
 from facefeat.report import words
 from facefeat.report.tables import SHOWN, facts, skipped
+
+if TYPE_CHECKING:
+    from facefeat.features.merge import Merged
+    from facefeat.features.prune import Pruned
+    from facefeat.features.recipe import Recipe
+    from facefeat.features.store.check import Checked, Unfinished
+    from facefeat.learn.bundle import Bundle
+    from facefeat.learn.check import Seen
 
 ENDS = 5  # people shown with the most pictures, and with the fewest
 BAR = 24  # columns of the longest bar
@@ -31,13 +34,13 @@ Facts = list[tuple[str, str]]
 
 def info(seen: Seen, verbose: bool = False) -> RenderableType:
     """Lay out what a feature file or a bundle holds."""
-    if isinstance(seen.contents, Bundle):
-        bundle = seen.contents
-        counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people)).tolist()
-        return Group(facts(_bundle(seen, bundle)), _people(bundle.people, counts, verbose))
-    file = seen.contents
-    counts = np.bincount(file.person, minlength=len(file.people)).tolist()
-    return Group(facts(_feature_file(seen, file, verbose)), _people(file.people, counts, verbose))
+    if isinstance(seen.contents, FeatureFile):
+        file = seen.contents
+        counts = np.bincount(file.person, minlength=len(file.people)).tolist()
+        return Group(facts(_feature_file(seen, file, verbose)), _people(file.people, counts, verbose))
+    bundle = seen.contents
+    counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people)).tolist()
+    return Group(facts(_bundle(seen, bundle)), _people(bundle.people, counts, verbose))
 
 
 def checked(found: Checked) -> RenderableType:

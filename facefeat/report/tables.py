@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from facefeat.data.folder import escaped, printable
-from facefeat.features.extract import Extraction
-from facefeat.features.store.file import FeatureFile
-from facefeat.learn.compare import Comparison, Row
-from facefeat.learn.evaluate import Evaluation
-from facefeat.learn.fit import Fitted
-from facefeat.learn.predict import Naming, Photo
+from facefeat.learn.compare import Comparison, Row, left_out_sentence
 from facefeat.report import words
+
+if TYPE_CHECKING:
+    from facefeat.features.extract import Extraction
+    from facefeat.features.store.file import FeatureFile
+    from facefeat.learn.evaluate import Evaluation
+    from facefeat.learn.fit import Fitted
+    from facefeat.learn.predict import Naming, Photo
 
 WIDTH = 100
 SHOWN = 12  # rows of a list that may be long; -v shows all
@@ -49,6 +51,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
         rows.append(("left out", f"folders that are links: {words.listed(made.dataset.linked[:5])}"))
     rows.append(("vectors", _layers(file)))
     rows.append(("made by", made.ran_on))
+    rows += [("int8", line) for line in words.rounding(file.recipe)]
     rows.append(("time", _time(made)))
     rows.append(("output", escaped(str(file.path))))
     return facts(rows)
@@ -85,6 +88,7 @@ def comparison(found: Comparison) -> RenderableType:
         table.add_row("", row.head, "", *_figures(row), style="italic dim")
     lines: list[RenderableType] = [table, Text(words.verdict(found), style="bold")]
     lines += [Text(text, style="dim") for text in (words.protocol(found), *found.folds.notes)]
+    lines += [Text(left_out_sentence(found.left_out, "--heads"), style="yellow")] if found.left_out else []
     lines += [
         Text(f"{head} on {layer} could not be fitted: {why}", style="yellow") for head, layer, why in found.failed
     ]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from facefeat.features.recipe import Recipe
 from facefeat.features.store.columns import Skipped
-from facefeat.learn.compare import Comparison
+from facefeat.learn.baselines import PIXELS
 from facefeat.learn.metrics import Share
-from facefeat.learn.unknown import Threshold
+
+if TYPE_CHECKING:
+    from facefeat.learn.compare import Comparison
+    from facefeat.learn.unknown import Threshold
+
+LOW_COSINE = 0.99  # of int8 to float32: below it, something is wrong with the ranges
 
 
 def percent(share: float) -> str:
@@ -71,9 +78,8 @@ def verdict(found: Comparison) -> str:
             sentence += "; no other head comes within that interval"
     elif len(found.rows) > 1:
         sentence += "; nothing else comes within that interval"
-    if found.baselines:
-        pixels = found.baselines[0]
-        sentence += f". The bare pixels reach {percent(pixels.accuracy.mean)}"
+    if pixels := [row for row in found.baselines if row.head == PIXELS]:
+        sentence += f". The bare pixels reach {percent(pixels[0].accuracy.mean)}"
     return sentence + "."
 
 
@@ -111,3 +117,13 @@ def threshold_sentences(threshold: Threshold) -> list[str]:
         if threshold.fnir > 0.3 and threshold.fpir < 0.1:
             sentences.append("That is many: --fpir 0.1 lets more strangers pass and rejects fewer known faces.")
     return sentences
+
+
+def rounding(recipe: Recipe) -> list[str]:
+    """Say what int8 costs, where vectors are of int8."""
+    found = recipe.calibration
+    if found is None:
+        return []
+    on = f"{counted(found.checked, 'other face')}" if found.checked else "the same faces, for want of others"
+    sentence = f"cosine to float32 at least {found.cosine:.4f}, on {on}; calibrated on {counted(found.faces, 'face')}"
+    return [sentence if found.cosine >= LOW_COSINE else f"{sentence}. That is low: leave --precision out."]

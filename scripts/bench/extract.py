@@ -28,10 +28,9 @@ from facefeat.data.folder import list_people
 from facefeat.data.samples import orl_folder
 from facefeat.engines.choose import choose
 from facefeat.engines.network import describe
-from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 
-ROUNDS = 5
+ROUNDS = 3
 CLASSIC_SIZE = 224
 
 
@@ -103,14 +102,13 @@ def measure(sizes: list[int], n: int) -> Iterator[dict[str, Any]]:
     """Run the classic way and all others in turn, at each size."""
     old_network = keras_predict(CLASSIC_SIZE)
     with tempfile.TemporaryDirectory() as place:
-        few, many = Path(place) / "few", Path(place) / "many"
+        few, many, output = (Path(place) / name for name in ("few", "many", "rows.h5"))
         write_pictures(few, max(n // 10, BATCH))
         write_pictures(many, n)
         for size in sizes:
             all_ways = ways(size)
             bare = engine_network(size, "openvino", "auto")
             seconds: dict[str, list[float]] = {}
-            output = Path(place) / "rows.h5"
             for _ in range(ROUNDS + 1):  # the first warms up
                 _note(seconds, "classic", len(list(few.glob("*/*"))), lambda: classic(few, output, old_network))
                 for name, way in all_ways.items():
@@ -142,7 +140,7 @@ def _rows(size: int, each: dict[str, float]) -> Iterator[dict[str, Any]]:
 
 
 def accuracy(squad: Path | None, sizes: list[int]) -> Iterator[dict[str, Any]]:
-    """Score the classic recipe (whole picture, 224, the last block) and facefeat\'s with the face step."""
+    """Score the classic recipe (whole picture, 224, the last block) and facefeat's with the face step."""
     from facefeat.learn import head as heads
 
     engine = choose()

@@ -18,11 +18,11 @@ SLOW = """
 import sys, time
 from facefeat.features import compute
 compute.SHARD_ROWS = 4
-decode = compute._decode_one
-def slow(*pair):
+decode = compute._Work._open
+def slow(*given):
     time.sleep(0.05)
-    return decode(*pair)
-compute._decode_one = slow
+    return decode(*given)
+compute._Work._open = slow
 from facefeat.cli.app import app
 app(sys.argv[1:])
 """

@@ -9,7 +9,7 @@ import pytest
 from sklearn.covariance import ledoit_wolf as reference
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from facefeat.heads._covariance import WithinWhitening
+from facefeat.heads._covariance import WithinPersons, class_means
 from facefeat.heads._scaling import SignedRoot
 from facefeat.heads.dense import DenseClassifier
 from facefeat.heads.lda import ShrunkLDA
@@ -20,17 +20,22 @@ from tests.heads.test_contract import toy
 @pytest.mark.parametrize(("n", "d"), [(60, 20), (20, 60), (30, 30)])
 def test_shrinkage_and_inverse_are_those_of_the_full_matrix(n: int, d: int) -> None:
     rng = np.random.default_rng(1)
-    deviations = rng.normal(size=(n, d)) * rng.random(d)
+    rows, index = rng.normal(size=(n, d)) * rng.random(d), np.arange(n) % 3
+    deviations = rows - class_means(rows, index)[index]
     covariance, amount = reference(deviations, assume_centered=True)
-    found = WithinWhitening.of(deviations)
+    found = WithinPersons.of(rows, index).whitening()
     assert found.shrinkage == pytest.approx(amount, abs=1e-12)
     np.testing.assert_allclose(found.apply_inverse(deviations), deviations @ np.linalg.inv(covariance), rtol=1e-8)
     np.testing.assert_allclose(found.whiten(found.whiten(deviations)), found.apply_inverse(deviations), rtol=1e-8)
 
 
-def test_without_deviations_the_space_stays_as_it_is() -> None:
-    rows = np.arange(12.0).reshape(3, 4)
-    assert np.array_equal(WithinWhitening.of(np.zeros((5, 4))).whiten(rows), rows)
+@pytest.mark.parametrize("d", [4, 40])
+def test_without_deviations_the_space_stays_as_it_is(d: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(6, d))
+    for index in (np.arange(6), np.array([0, 1, 2, 3, 4, 5, 5, 5])):  # one picture a person, or one three times
+        within = WithinPersons.of(rows[index], index)
+        assert np.array_equal(within.whitening("auto").whiten(rows), rows)
+        assert np.array_equal(within.whitening(0.3).whiten(rows), rows)
 
 
 def test_lda_is_scikit_learns_where_that_is_defined() -> None:

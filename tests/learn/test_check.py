@@ -45,8 +45,8 @@ def test_a_model_that_is_whole(model: Path) -> None:
     assert found.sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
 
 
-def test_pictures_that_the_head_names_wrong_are_counted(model: Path) -> None:
-    bundle = bundles.read(model)
+def test_pictures_that_the_head_names_wrong_are_counted(thumb_file: Path, model: Path) -> None:
+    bundle = fit(read_features(thumb_file), model, head="lda").bundle
     person = bundle.gallery.person.copy()
     person[0], person[6] = 1, 0  # two pictures that belong to each other's person
     paths = list(bundle.gallery.paths)

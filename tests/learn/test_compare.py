@@ -54,6 +54,40 @@ def test_workers_change_nothing(file: FeatureFile) -> None:
     assert all(np.array_equal(a.named, b.named) for a, b in zip(one.rows, two.rows, strict=True))
 
 
+def test_heads_that_take_too_long_are_left_out_unless_named(file: FeatureFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facefeat.learn.compare.TOO_LONG", 0.0)
+    found = compare(file, layers=["grey8"], n_folds=3, workers=1)
+    assert sorted(row.head for row in found.rows) == ["lda", "prototype"]
+    assert [(name, layer) for name, layer, _ in found.left_out] == [
+        *((name, "grey8") for name in ("dense", "knn", "logreg", "svm")),
+        ("pixel PCA", ""),
+    ]
+    assert [row.head for row in found.baselines] == ["majority"]
+    named = compare(file, heads_wanted=["svm"], layers=["grey8"], n_folds=3, workers=1, baselines=False)
+    assert [row.head for row in named.rows] == ["svm"] and named.left_out == ()
+
+
+def test_slow_heads_can_be_kept_out(file: FeatureFile) -> None:
+    found = compare(file, layers=["grey8"], slow=False, n_folds=3, workers=1, baselines=False)
+    assert sorted(row.head for row in found.rows) == ["knn", "lda", "logreg", "prototype", "svm"]
+
+
+def test_progress_counts_every_fit(file: FeatureFile) -> None:
+    told: list[tuple[str, int, int]] = []
+    compare(
+        file,
+        heads_wanted=["lda", "knn"],
+        n_folds=3,
+        workers=1,
+        baselines=False,
+        progress=lambda what, done, total: told.append((what, done, total)),
+    )
+    assert told == [
+        *(("lda, knn on grey8", done, 12) for done in (0, 2, 4, 6)),
+        *(("lda, knn on grey16", done, 12) for done in (6, 8, 10, 12)),
+    ]
+
+
 def test_a_file_that_is_replaced_meanwhile_changes_nothing(thumb_file: Path, tmp_path: Path) -> None:
     data = write_people(tmp_path / "people", {"ada": 9, "bob": 9, "zoe": 9})
     file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file

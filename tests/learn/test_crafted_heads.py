@@ -107,11 +107,14 @@ def test_knobs_are_those_of_the_manifest(wholes: dict[str, Whole], tmp_path: Pat
 def test_other_parameters_are_those_of_the_code(wholes: dict[str, Whole], tmp_path: Path) -> None:
     # A bundle of another version of scikit-learn may have other defaults; a stranger's may have any.
     whole = wholes["knn"].copy()
-    for name, setting in (("metric", "precomputed"), ("algorithm", "kd_tree"), ("n_jobs", 10**6)):
-        with_node(HEAD, name, to=value(setting))(whole)
-    (tmp_path / "m").write_bytes(whole.packed())
-    found = bundles.read(tmp_path / "m").estimator[-1]
-    assert (found.metric, found.algorithm, found.n_jobs) == ("cosine", "brute", None)
+    X = whole.array(GALLERY, "vectors.npy")[:5].astype(np.float32) + np.float32(0.1)
+    scores = []
+    for settings in ((), (("metric", "precomputed"), ("algorithm", "kd_tree"), ("n_jobs", 10**6))):
+        for name, setting in settings:
+            with_node(HEAD, name, to=value(setting))(whole)
+        (tmp_path / "m").write_bytes(whole.packed())
+        scores.append(heads.decision_scores(bundles.read(tmp_path / "m").estimator, X))
+    assert np.array_equal(*scores)
 
 
 def test_no_attribute_hides_a_method(wholes: dict[str, Whole], tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile, read
+from facefeat.learn.bundle import read as read_bundle
 from facefeat.learn.fit import fit
-from facefeat.learn.head import is_slow
+from facefeat.learn.head import build, is_slow
 from tests.making import write_people
 
 
@@ -31,6 +32,27 @@ def test_auto_takes_one_of_the_quick_heads_and_says_how(file: FeatureFile, tmp_p
     made = fit(file, tmp_path / "m", workers=1)
     assert not is_slow(made.bundle.head) and made.bundle.layer in file.layers
     assert made.how.startswith("The best of 10 combinations in 5-fold cross-validation, twice, on the same pictures (")
+
+
+def test_auto_says_what_it_left_out(file: FeatureFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facefeat.learn.compare.TOO_LONG", 0.0)
+    made = fit(file, tmp_path / "m", layer="grey8", workers=1)
+    assert made.bundle.head in ("lda", "prototype")
+    assert made.how.endswith(
+        "Left out, as more than 0 minutes on one core: knn on grey8 (about 0 minutes), logreg on grey8 (about 0 "
+        "minutes), svm on grey8 (about 0 minutes). Name a head with --head to have it all the same."
+    )
+
+
+def test_a_wide_layer_makes_an_ordinary_model(tmp_path: Path) -> None:
+    data = write_people(tmp_path / "people", {"ada": 3, "bob": 4, "cleo": 2})
+    file = extract(data, tmp_path / "f.h5", plan("thumb", faces_mode="none")).file
+    X, y = np.asarray(file.vectors("grey16")), file.person
+    assert X.shape == (9, 256)
+    for head in ("knn", "lda", "logreg", "prototype", "svm"):
+        fitted = read_bundle(fit(file, tmp_path / head, head=head, layer="grey16").output).estimator
+        assert fitted.predict(X).tolist() == build(head).fit(X, y).predict(X).tolist() == y.tolist()
+        assert fitted.n_features_in_ == fitted[-1].n_features_in_ == 256
 
 
 def test_fitting_twice_names_alike(file: FeatureFile, tmp_path: Path) -> None:

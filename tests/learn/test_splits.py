@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
 from facefeat.errors import InputError
 from facefeat.features.store.file import read
-from facefeat.learn.splits import folds, groups_of
+from facefeat.learn.splits import folds, groups_of, stratified
 
 NAMES = tuple("abcdefgh")
 
@@ -48,6 +49,36 @@ def test_ten_pictures_in_ten_folds_are_one_of_each_person_a_fold() -> None:
     found = cut(y.tolist(), list(range(80)), n_folds=10)
     assert all(sorted(y[test]) == list(range(8)) for _, test in found.splits)
     assert found.notes == ()
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_the_folds_are_those_of_scikit_learn(data: st.DataObject) -> None:
+    each = data.draw(st.lists(st.integers(1, 14), min_size=1, max_size=12))
+    y = np.repeat(np.arange(len(each)) * 3, each)
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    groups = rng.permutation(len(y))
+    alike = rng.random(len(y)) < data.draw(st.sampled_from([0.0, 0.2, 0.9]))
+    groups[alike] = rng.choice(groups, alike.sum())
+    n_folds = min(data.draw(st.integers(2, 12)), max(each), len(np.unique(groups)))
+    seed = data.draw(st.integers(0, 99))
+    if n_folds < 2:
+        return
+    expected = np.full(len(y), -1)
+    for fold, (_, test) in enumerate(
+        StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(y, y, groups)
+    ):
+        expected[test] = fold
+    assert stratified(y, groups, n_folds, seed).tolist() == expected.tolist()
+
+
+def test_hundreds_of_people_get_the_folds_of_scikit_learn() -> None:
+    y = np.repeat(np.arange(300), 5)
+    splits = StratifiedGroupKFold(5, shuffle=True, random_state=1).split(y, y, np.arange(1500))
+    found = stratified(y, np.arange(1500), 5, 1)
+    assert all(np.array_equal(np.flatnonzero(found == fold), test) for fold, (_, test) in enumerate(splits))
 
 
 def test_the_seed_decides() -> None:

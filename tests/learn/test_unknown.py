@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facefeat.heads import _rows
 from facefeat.learn.unknown import choose_threshold, fit_score, similarities
 from tests.heads.test_contract import toy
 
@@ -48,6 +49,22 @@ def test_where_all_lie_apart_the_threshold_lies_between() -> None:
         "chosen on 100 pictures of 10 people, each left out in turn, for an FPIR of 1 % at most, midway between "
         "strangers and known faces, which lie apart; the lowest rate that 100 pictures can tell from none is 3.0 %"
     )
+
+
+@pytest.mark.parametrize("d", [20, 400])
+def test_workers_change_no_threshold(d: int) -> None:
+    X, y, groups, people = noisy(12, 6, 0.9)
+    X = np.concatenate([X] * (d // 20), axis=1)
+    one, two = (choose_threshold(X, y, groups, people, workers=n) for n in (1, 2))
+    assert one == two and one.n_pictures == 72
+
+
+def test_blocks_change_no_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups, people = noisy(12, 6, 0.9)
+    whole = choose_threshold(X, y, groups, people)
+    monkeypatch.setattr(_rows, "_NUMBERS", 100)
+    cut = choose_threshold(X, y, groups, people)
+    assert (cut.fnir, cut.how) == (whole.fnir, whole.how) and cut.value == pytest.approx(whole.value, abs=1e-9)
 
 
 def test_two_people_leave_nothing_to_measure() -> None:

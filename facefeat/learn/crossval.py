@@ -1,0 +1,159 @@
+"""Several heads on the same folds; what they share is computed once a fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facefeat.heads._rowspace import Vectors
+from facefeat.heads._space import Space
+from facefeat.learn import head as heads
+from facefeat.learn.threads import side_by_side
+from facefeat.learn.training import TrainingSet, named
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A head and its knobs.
+
+    Attributes
+    ----------
+    head : str
+    params : mapping of str to value
+    """
+
+    head: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> Any:
+        """Return the head, unfitted."""
+        return heads.build(self.head, self.params)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial did in one fold.
+
+    Attributes
+    ----------
+    named : ndarray of shape (n_test,), int32
+        Whom each tested picture was taken for.
+    fit_seconds : float
+        The head's own time, and that of the work it shares: each head is charged for all that it used.
+    predict_seconds : float
+        For one picture.
+    """
+
+    named: NDArray[np.int32]
+    fit_seconds: float
+    predict_seconds: float
+
+
+Result = Outcome | str  # a sentence where a head could not be fitted
+
+
+def cross_validate(
+    X: NDArray[Any],
+    y: NDArray[np.int32],
+    splits: Sequence[Split],
+    trials: Sequence[Trial],
+    workers: int,
+    tell: Callable[[str, int], None] = lambda what, done: None,
+) -> list[list[Result]]:
+    """Fit and test every trial on every fold.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    y : ndarray of shape (n,), int32
+    splits : sequence of (train, test)
+        Row numbers.
+    trials : sequence of Trial
+    workers : int
+        Folds that are worked on side by side.
+    tell : callable, optional
+        Called with the heads that are at work and how many fits were finished since the last call.
+
+    Returns
+    -------
+    list of list of (Outcome or str)
+        For each trial, one for each fold.
+    """
+    results: list[list[Result]] = [[] for _ in trials]
+    shared = [i for i, trial in enumerate(trials) if heads.shares(trial.head)]
+    if shared:
+        together = [trials[i] for i in shared]
+        what = ", ".join(dict.fromkeys(trial.head for trial in together))
+        tell(what, 0)
+        vectors = Vectors(X)
+        for fold in side_by_side(lambda split: _fold(vectors, y, split, together), splits, workers):
+            for i, result in zip(shared, fold, strict=True):
+                results[i].append(result)
+            tell(what, len(shared))
+    for i in sorted(set(range(len(trials))) - set(shared)):
+        tell(trials[i].head, 0)
+        results[i] = in_processes(trials[i].build, X, y, splits, 1 if heads.is_slow(trials[i].head) else workers)
+        tell(trials[i].head, len(splits))
+    return results
+
+
+def in_processes(
+    build: Callable[[], Any], X: NDArray[Any], y: NDArray[np.int32], splits: Sequence[Split], workers: int
+) -> list[Result]:
+    """Fit and test one estimator on every fold, for heads that may hold threads up; see ``cross_validate``."""
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1 if workers > 1 else None):
+        found: list[Result] = Parallel()(delayed(alone)(build(), X, y, split) for split in splits)
+    return found
+
+
+def alone(estimator: Any, X: NDArray[Any], y: NDArray[np.int32], split: Split) -> Result:
+    """Fit and test an estimator on one fold, sharing nothing."""
+    train, test = split
+    inputs, queries = np.asarray(X[train]), np.asarray(X[test])
+    started = time.perf_counter()
+    try:
+        estimator.fit(inputs, y[train])
+        fitted = time.perf_counter()
+        names = estimator.predict(queries)
+    except ValueError as error:
+        return _sentence(error)
+    return Outcome(names.astype(np.int32), fitted - started, (time.perf_counter() - fitted) / len(test))
+
+
+def _fold(vectors: Vectors, y: NDArray[np.int32], split: Split, trials: Sequence[Trial]) -> list[Result]:
+    rows, results = TrainingSet(vectors, y, split[0]), []
+    for trial in trials:
+        estimator = trial.build()
+        space = rows.space(trial.head, estimator)
+        if space is None:
+            results.append(alone(estimator, vectors.X, y, split))
+        else:
+            results.append(_together(trial.head, estimator[-1], space, split[1]))
+    return results
+
+
+def _together(head: str, classifier: Any, space: Space, test: NDArray[np.int64]) -> Result:
+    """Fit and test a classifier in shared coordinates."""
+    space.begin()
+    started = time.perf_counter()
+    try:
+        fitted = heads.fit_shared(head, classifier, space)
+        between = time.perf_counter()
+        names = named(fitted, space, test)
+    except ValueError as error:
+        return _sentence(error)
+    fit_seconds = between - started + space.borrowed()
+    return Outcome(names.astype(np.int32), fit_seconds, (time.perf_counter() - between) / len(test))
+
+
+def _sentence(error: ValueError) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,186 @@
+"""Whether the heads are as quick as they can be: compare against scikit-learn, and the cost as tables grow.
+
+scripts/bench/heads.py            a quarter of an hour
+scripts/bench/heads.py --large    200,000 vectors of 2,000 people: another quarter, 3 GB of memory, 1 GB of disk
+
+scikit-learn's side is its cross_validate over the same pipelines, one after another on the same folds, with as many
+threads as its libraries take. Both sides run in turn; ratios are of medians. "Other names" counts pictures that the two
+take for different people.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faces import main, orl_people
+
+from facefeat.engines.network import Engine
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import FeatureFile
+from facefeat.learn import head as heads
+from facefeat.learn.compare import Comparison, compare, left_out_sentence
+from facefeat.learn.fit import fit
+from facefeat.learn.splits import folds, groups_of
+
+HEADS = ("knn", "lda", "logreg", "prototype", "svm")
+WIDE = ("logreg", "svm", "lda")
+RUNS = 3
+SIZES = (
+    (1000, 20, 512),
+    (2000, 20, 512),
+    (4000, 20, 512),
+    (4000, 40, 512),
+    (4000, 80, 512),
+    (4000, 20, 1024),
+    (4000, 20, 2048),
+)
+LARGE = (200_000, 2_000, 512)
+
+
+def measure(_: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
+    """Compare on ORL, on a flattened layer of it, and on tables that grow."""
+    with tempfile.TemporaryDirectory() as folder:
+        usual = orl(Path(folder), engine)
+        for layer in usual.layers:
+            yield both(usual, layer, HEADS)
+        flat = orl(Path(folder), engine, size=224, pooling="flatten", layers=["block5_pool"])
+        for head in WIDE:
+            yield both(flat, flat.layers[0], [head])
+        for size in SIZES:
+            found = compare(made(*size, usual, Path(folder)), heads_wanted=HEADS, n_folds=5, baselines=False)
+            yield {"pictures": size[0], "people": size[1], "numbers": size[2], **costs(found)}
+
+
+def orl(folder: Path, engine: Engine, **choices: Any) -> FeatureFile:
+    """Read the ORL faces with the default recipe, or another."""
+    people = folder / "people"
+    for path, person in orl_people():
+        (people / person).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, people / person / path.name)
+    output = folder / f"{choices.get('pooling', 'usual')}.h5"
+    return extract(people, output, plan(**choices), engine=engine.name).file
+
+
+def both(file: FeatureFile, layer: str, names: Sequence[str]) -> dict[str, Any]:
+    """Time heads on one layer both ways, in turn, and count the pictures that they name differently."""
+    cut = folds(file.person, groups_of(file), file.people)
+    ours, theirs = [], []
+    for _run in range(RUNS):
+        seconds, expected = timed(lambda: scikit_learn(file.vectors(layer), file.person, cut.splits, names))
+        theirs.append(seconds)
+        seconds, found = timed(lambda: compare(file, heads_wanted=names, layers=[layer], baselines=False))
+        ours.append(seconds)
+    named = {row.head: row.named[0] for row in found.rows}
+    other = sum(int(np.sum(named[head] != expected[head][cut.tested])) for head in names)
+    return {
+        "heads": ", ".join(names),
+        "layer": f"{layer}, {file.vectors(layer).shape[1]:,} numbers",
+        "scikit-learn, s": f"{np.median(theirs):.2f}",
+        "facefeat, s": f"{np.median(ours):.2f}",
+        "ratio": f"{np.median(theirs) / np.median(ours):.1f}",
+        "other names": f"{other} of {len(names) * len(cut.tested):,}",
+    }
+
+
+def scikit_learn(X: Any, y: Any, splits: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Cross-validate pipelines one after another; return whom each took every picture for."""
+    from sklearn.model_selection import cross_validate
+
+    named = {}
+    for head in names:
+        fitted = cross_validate(heads.build(head), X, y, cv=splits, return_estimator=True)["estimator"]
+        named[head] = np.full(len(y), -1)
+        for (_, test), estimator in zip(splits, fitted, strict=True):
+            named[head][test] = estimator.predict(X[test])
+    return named
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds that a call takes, and what it returns."""
+    started = time.perf_counter()
+    found = work()
+    return time.perf_counter() - started, found
+
+
+def costs(found: Comparison) -> dict[str, str]:
+    """Return what each head cost in a fold."""
+    rows = sorted(found.rows, key=lambda row: row.head)
+    return {row.head: f"{row.fit_seconds:.2f} s, {row.predict_ms:.2f} ms" for row in rows}
+
+
+def made(n: int, n_people: int, d: int, like: FeatureFile, folder: Path) -> FeatureFile:
+    """Make a table on disk, of vectors drawn at random around one for each person."""
+    rng, person = np.random.default_rng(0), np.repeat(np.arange(n_people, dtype=np.int32), n // n_people)
+    centres = rng.gamma(2.0, 1.0, (n_people, d)).astype(np.float32)
+    vectors = np.memmap(folder / "vectors", np.float32, "w+", shape=(n, d))
+    for start in range(0, n, 10_000):
+        rows = person[start : start + 10_000]
+        vectors[start : start + 10_000] = centres[rows] * rng.gamma(0.1, 10.0, (len(rows), d))
+    columns = {
+        "images/sha256": rng.integers(0, 256, (n, 32), dtype=np.uint8),
+        "faces/pixels": rng.integers(0, 256, (n, 32, 32), dtype=np.uint8),
+        f"features/{like.layers[-1]}": vectors,
+    }
+    people = tuple(f"person {number:05d}" for number in range(n_people))
+    return replace(
+        like,
+        recipe=replace(like.recipe, layers=like.layers[-1:]),
+        people=people,
+        paths=tuple(f"{people[index]}/{row}.jpg" for row, index in enumerate(person)),
+        person=person,
+        columns=columns,
+        skipped=(),
+    )
+
+
+def measure_large(_: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
+    """Run fit and compare on a large table, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        like = orl(Path(folder), engine).path
+        for command in ("fit --head lda", "fit --head logreg", "compare"):
+            with multiprocessing.get_context("spawn").Pool(1) as process:
+                yield process.apply(large, (command, like))
+
+
+def large(command: str, like: Path) -> dict[str, Any]:
+    """Run one command on a large table; return what it cost, with the peak memory of this process."""
+    from facefeat.features.store.file import read
+
+    file = made(*LARGE, read(like), like.parent)
+    before = peak()
+    if command == "compare":
+        seconds, found = timed(lambda: compare(file))
+        said = f"{found.best.head} {found.best.accuracy.mean:.3f}. {left_out_sentence(found.left_out, '--heads')}"
+    else:
+        seconds, found = timed(lambda: fit(file, like.parent / "large.facefeat", head=command.split()[-1]))
+        said = f"model of {found.output.stat().st_size / 2**20:.0f} MiB"
+    return {
+        "command": command,
+        "table": f"{LARGE[0]:,} x {LARGE[2]}, {LARGE[1]:,} people, {4 * LARGE[0] * LARGE[2] / 2**20:.0f} MiB",
+        "seconds": f"{seconds:.0f}",
+        "peak, MiB": f"{peak():.0f}",
+        "before, MiB": f"{before:.0f}",
+        "result": said,
+    }
+
+
+def peak() -> float:
+    """Return the most memory this process has held, in MiB; pages of mapped files are counted."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    is_large = "--large" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--large"]
+    main(measure_large if is_large else measure, __doc__)
