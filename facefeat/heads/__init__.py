@@ -10,8 +10,11 @@ A head is a module with
   ``APPLIED``, where ``build`` returns what ``_scaling.scaled`` makes, the class that applies the classifier in it without
   scikit-learn: one of ``_applied``, or the head's own; it takes the knobs but ``root``, and is what a bundle is read to;
   ``check_fitted(estimator, X, y)``, which refuses fitted attributes that no fit makes, when a bundle is read;
-  ``RANK``, its place among heads that score alike, 50 unless given, lower first; and ``SLOW = True`` where fitting
-  takes so long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process.
+  ``RANK``, its place among heads that score alike, 50 unless given, lower first; ``SLOW = True`` where fitting
+  takes so long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process;
+  ``cost(n_images, n_features, n_people)``, roughly the seconds of a fold, so that tables which are too large for it
+  are compared without it; and ``fit_shared(classifier, space)`` with ``in_features(classifier, space)``, for a head
+  that depends on inner products alone: it is fitted beside others on rows that were scaled and decomposed once.
 
 docs/adding-a-head.md has a worked example.
 """

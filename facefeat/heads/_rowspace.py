@@ -7,7 +7,6 @@ more, its length, which is all that lengths and distances need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import Lock
 from typing import Any
 
@@ -68,26 +67,32 @@ class Columns:
     fixed : ndarray of shape (n_fixed,)
         The one value of each of the others.
     blocks : list of ndarray of shape (n, some)
-        The columns that vary, in order.
-    means, squares : list of ndarray of shape (some,), float64
-        Of each block: the means over all rows, and the sums of squared deviations from them.
+        The columns that vary, in order, each less its ``centre``.
+    centres, sums, squares : list of ndarray of shape (some,), float64
+        Of each block: about the means over all rows, and what is left of its columns, summed, and its squares.
     """
 
     def __init__(self, X: NDArray[Any], root: bool) -> None:
         step = SignedRoot()
         varying, fixed = [], []
         self.blocks: list[NDArray[Any]] = []
-        self.means: list[NDArray[np.float64]] = []
+        self.centres: list[NDArray[np.float64]] = []
+        self.sums: list[NDArray[np.float64]] = []
         self.squares: list[NDArray[np.float64]] = []
         width = max(1, _NUMBERS // len(X))
         for start in range(0, X.shape[1], width):
             block = X[:, start : start + width]
             varying.append(block.max(axis=0) != block.min(axis=0))
-            block = step.transform(block) if root else block
+            block = np.asarray(step.transform(block) if root else block, np.result_type(X.dtype, np.float32))
             fixed.append(block[0, ~varying[-1]])
-            self.blocks.append(block[:, varying[-1]])
-            self.means.append(self.blocks[-1].mean(axis=0, dtype=np.float64))
-            self.squares.append(np.square(self.blocks[-1] - self.means[-1]).sum(axis=0))
+            block = block[:, varying[-1]]
+            centre = block.mean(axis=0)
+            block -= centre
+            exact = block.astype(np.float64)
+            self.blocks.append(block)
+            self.centres.append(centre.astype(np.float64))
+            self.sums.append(exact.sum(axis=0))
+            self.squares.append(np.square(exact).sum(axis=0))
         self.varying, self.fixed = np.concatenate(varying), np.concatenate(fixed)
 
 
@@ -110,55 +115,54 @@ class RowSpace(Space):
     def _fit(self) -> None:
         """Learn the scaling and the inner products of all rows of the table, a block of columns at a time."""
         n, self._columns = len(self.X), self._vectors.columns("root" in self.scaling.named_steps)
-        self._parts = [self._moments(number) for number in range(len(self._columns.blocks))]
-        products = np.zeros((n, n))
-        for block in self._blocks(np.float64):
+        numbers = range(len(self._columns.blocks))
+        self._shifts, self._variances, self._scales = zip(*(self._moments(number) for number in numbers), strict=True)
+        products, room = np.zeros((n, n)), np.empty(max(block.size for block in self._columns.blocks))
+        for number, part in enumerate(self._columns.blocks):
+            block = self._scaled_block(number, room[: part.size].reshape(part.shape))
             products += block @ block.T
         if not np.isfinite(np.trace(products)) or not np.isfinite(self._columns.fixed).all():
             raise ValueError("The vectors are not all finite numbers, or cannot be scaled.")
-        self._set_scaling(*(np.concatenate(part) for part in zip(*self._parts, strict=True)))
+        self._set_scaling()
         self._products = products
         self._find_basis(products[np.ix_(self.train, self.train)])
 
     def _moments(self, number: int) -> tuple[NDArray[np.float64], ...]:
-        """Return mean, variance and scale of the training rows in a block, as ``StandardScaler`` finds them.
+        """Return where the mean of the training rows lies in a block, their variance, and what they are scaled by.
 
         The rows that do not train are fewer, and are taken out of what is known of all. Where little is left of the
         variance then, rounding would be much of it: those columns are looked at again.
         """
-        block, centre, squares = (
-            part[number] for part in (self._columns.blocks, self._columns.means, self._columns.squares)
-        )
-        n, apart = len(self.train), block[self._others] - centre
-        shift = -apart.sum(axis=0) / n
-        mean, variance = centre + shift, (squares - np.square(apart).sum(axis=0)) / n - shift**2
-        again = variance <= _DOUBTFUL * squares / n
-        own = block[np.ix_(self.train, again)].astype(np.float64)
-        mean[again], variance[again] = own.mean(axis=0), own.var(axis=0)
-        eps = np.finfo(np.float64).eps
+        columns, n = self._columns, len(self.train)
+        apart = columns.blocks[number][self._others].astype(np.float64)
+        shift = (columns.sums[number] - apart.sum(axis=0)) / n
+        variance = (columns.squares[number] - np.square(apart).sum(axis=0)) / n - shift**2
+        again = variance <= _DOUBTFUL * columns.squares[number] / n
+        own = columns.blocks[number][np.ix_(self.train, again)].astype(np.float64)
+        shift[again], variance[again] = own.mean(axis=0), own.var(axis=0)
+        # What scikit-learn's StandardScaler takes for constant.
+        mean, eps = columns.centres[number] + shift, np.finfo(np.float64).eps
         constant = variance <= n * eps * variance + (n * mean * eps) ** 2
-        return mean, variance, np.where(constant, 1.0, np.sqrt(variance))
+        return shift, variance, np.where(constant, 1.0, np.sqrt(variance))
 
-    def _blocks(self, dtype: type) -> Iterator[NDArray[Any]]:
-        """Yield the columns that vary, scaled, of all rows; a block lasts until the next, which takes its place."""
-        room = np.empty(max(block.size for block in self._columns.blocks), dtype)
-        for rooted, (mean, _, scale) in zip(self._columns.blocks, self._parts, strict=True):
-            block = room[: rooted.size].reshape(rooted.shape)
-            np.copyto(block, rooted)
-            block -= mean.astype(dtype)
-            block *= (1 / scale).astype(dtype)
-            yield block
+    def _scaled_block(self, number: int, room: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scale a block of all rows, in memory that was used before: fresh memory costs more than the scaling."""
+        np.copyto(room, self._columns.blocks[number])
+        room -= self._shifts[number]
+        room *= 1 / self._scales[number]
+        return room
 
-    def _set_scaling(self, *varying: NDArray[np.float64]) -> None:
+    def _set_scaling(self) -> None:
         for step in self.scaling:
             step.n_features_in_ = self.n_features
         scaler = self.scaling[-1]
         scaler.n_samples_seen_ = np.float64(len(self.train))
-        others = self._columns.fixed, np.zeros(1), np.ones(1)
-        for name, values, other in zip(("mean_", "var_", "scale_"), varying, others, strict=True):
-            setattr(scaler, name, self._spread(values[None], other)[0])
+        means = np.concatenate(self._columns.centres) + np.concatenate(self._shifts)
+        scaler.mean_ = self._spread(means[None], self._columns.fixed)[0]
+        scaler.var_ = self._spread(np.concatenate(self._variances)[None])[0]
+        scaler.scale_ = self._spread(np.concatenate(self._scales)[None], 1.0)[0]
 
-    def _spread(self, values: NDArray[np.float64], others: NDArray[Any]) -> NDArray[np.float64]:
+    def _spread(self, values: NDArray[np.float64], others: NDArray[Any] | float = 0.0) -> NDArray[np.float64]:
         """Put numbers of the columns that vary among those of the others."""
         found = np.empty((len(values), self.n_features))
         found[:, self._columns.varying], found[:, ~self._columns.varying] = values, others
@@ -187,15 +191,22 @@ class RowSpace(Space):
     def in_features(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give vectors of these coordinates as scaled features, shape (n_vectors, n_features)."""
         weights = vectors[:, :-1] @ self._weights.T
-        varying = np.concatenate([weights @ block for block in self._blocks(np.float64)], axis=1)
-        return self._spread(varying, np.zeros(1))
+        rooms = (np.empty(block.shape) for block in self._columns.blocks)
+        parts = [weights @ self._scaled_block(number, room) for number, room in enumerate(rooms)]
+        return self._spread(np.concatenate(parts, axis=1))
 
     def exceeds(self, vectors: NDArray[np.float64], bound: float) -> bool:
         """Tell whether vectors of these coordinates, given as scaled features, have a number larger in size."""
         if np.linalg.norm(vectors) > bound * np.sqrt(len(vectors) * self.n_features):
             return True  # the mean square alone is larger
-        weights = (vectors[:, :-1] @ self._weights.T).astype(np.float32)
-        return any(np.abs(weights @ block).max(initial=0) > bound for block in self._blocks(np.float32))
+        weights = (vectors[:, :-1] @ self._weights.T).astype(self._columns.blocks[0].dtype)
+        total = weights.sum(axis=1)[:, None]
+        for block, shift, scale in zip(self._columns.blocks, self._shifts, self._scales, strict=True):
+            found = weights @ block
+            found -= total * shift.astype(found.dtype)
+            if (np.abs(found, out=found) > (bound * scale).astype(found.dtype)).any():
+                return True
+        return False
 
     def _rows(self) -> NDArray[np.float64]:
         return self._coordinates

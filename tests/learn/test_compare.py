@@ -13,7 +13,9 @@ from facefeat.errors import InputError, UsageError
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile, read
-from facefeat.learn.compare import compare
+from facefeat.learn.compare import compare, left_out_sentence
+from facefeat.report.documents import comparison
+from facefeat.report.words import verdict
 from tests.making import write_people
 
 
@@ -63,8 +65,19 @@ def test_heads_that_take_too_long_are_left_out_unless_named(file: FeatureFile, m
         ("pixel PCA", ""),
     ]
     assert [row.head for row in found.baselines] == ["majority"]
+    assert "bare pixels" not in verdict(found)
+    assert comparison(found)["left_out"][-1] == {"head": "pixel PCA", "layer": "", "seconds": 0}
     named = compare(file, heads_wanted=["svm"], layers=["grey8"], n_folds=3, workers=1, baselines=False)
     assert [row.head for row in named.rows] == ["svm"] and named.left_out == ()
+
+
+def test_what_was_left_out_is_said() -> None:
+    left_out = [("svm", "block4_pool", 340_000.0), ("knn", "block4_pool", 1500.0), ("pixel PCA", "", 5400.0)]
+    assert left_out_sentence(left_out, "--heads") == (
+        "Left out, as more than 20 minutes on one core: svm on block4_pool (about 94 hours), knn on block4_pool "
+        "(about 25 minutes), pixel PCA (about 2 hours). Name a head with --heads to have it all the same."
+    )
+    assert left_out_sentence([], "--heads") == ""
 
 
 def test_slow_heads_can_be_kept_out(file: FeatureFile) -> None:
