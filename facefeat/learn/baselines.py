@@ -46,7 +46,8 @@ class _CappedPCA:
         self.pca, self.n_components = pca, n_components
 
     def fit(self, X: NDArray[Any], y: object = None) -> _CappedPCA:
-        self.fitted = self.pca(min(self.n_components, *X.shape), random_state=0).fit(X.astype(np.float32))
+        floats = X.astype(np.float32)  # a copy, which may be written into
+        self.fitted = self.pca(min(self.n_components, *X.shape), copy=False, random_state=0).fit(floats)
         return self
 
     def transform(self, X: NDArray[Any]) -> Any:

@@ -150,15 +150,17 @@ def compare(
         if seconds * len(cut.splits) > TOO_LONG and not (heads_wanted and layer)
     )
     chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
-    rows, failed = _scored(file, cut, [one for one in chosen if one[1]], workers, progress)
+    fitted, tell = [one for one in chosen if one[1]], progress or (lambda what, n, total: None)
+    rows, failed = _scored(file, cut, fitted, workers, tell)
     if not rows:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
-    beside = [name for name, layer in chosen if not layer]
+    beside = []
+    for name in (name for name, layer in chosen if not layer):
+        tell(name, len(fitted) * len(cut.splits), len(fitted) * len(cut.splits))
+        beside.append(_row(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
     return Comparison(
         rows=tuple(sorted(rows, key=lambda row: _rank(row, file))),
-        baselines=tuple(
-            _row(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)) for name in beside
-        ),
+        baselines=tuple(beside),
         failed=tuple(failed),
         left_out=left_out,
         n_people=len(file.people),
@@ -211,10 +213,9 @@ def _costs(
 
 
 def _scored(
-    file: FeatureFile, cut: Folds, chosen: list[tuple[str, str]], workers: int, progress: Progress | None
+    file: FeatureFile, cut: Folds, chosen: list[tuple[str, str]], workers: int, tell: Progress
 ) -> tuple[list[Row], list[tuple[str, str, str]]]:
     """Cross-validate heads, layer by layer; return rows, and what failed."""
-    tell = progress or (lambda what, n, total: None)
     done, total = 0, len(chosen) * len(cut.splits)
     rows: list[Row] = []
     failed: list[tuple[str, str, str]] = []
