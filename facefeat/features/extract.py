@@ -152,7 +152,7 @@ def extract(
     dataset = list_people(data)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
-    plan = _settled(plan, precision, dataset, output, workers, tell)
+    plan = _settled(plan, engine, precision, dataset, output, workers, tell)
     folder = WorkFolder(output, plan.recipe)
     with folder.held(anew=overwrite):
         before = _published(output, plan.recipe, overwrite)
@@ -193,7 +193,9 @@ def extract(
     )
 
 
-def _settled(plan: Plan, precision: str, dataset: DataSet, output: Path, workers: int, tell: Progress) -> Plan:
+def _settled(
+    plan: Plan, engine: str, precision: str, dataset: DataSet, output: Path, workers: int, tell: Progress
+) -> Plan:
     """Fill in what a recipe does not say before pictures are seen: from an earlier run, else anew."""
     if precision == "int8":
         plan = replace(plan, recipe=replace(plan.recipe, numerics="int8"))
@@ -202,6 +204,7 @@ def _settled(plan: Plan, precision: str, dataset: DataSet, output: Path, workers
             return replace(plan, recipe=known)
     if plan.recipe.numerics != "int8" or plan.recipe.calibration is not None:
         return plan
+    engine_for(plan.recipe, engine, precision)  # one that cannot is refused before any work
     tell("int8 is calibrated on faces of this data set", 0, 0)
     digests = hashes.of_all(dataset, workers=workers)
     files = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests)]

@@ -188,10 +188,9 @@ class Recipe:
         """Name the fields that differ: ``'input_size is 64 instead of 112'``, seen from this recipe."""
         mine, theirs = _flat(self.as_dict()), _flat(other.as_dict())
         fields = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
-        if mine.get("numerics") == theirs.get("numerics") == "int8":
-            fields, others = [name for name in fields if not name.startswith("calibration.")], fields
-            if not fields and others:
-                return "its int8 was calibrated on other faces"
+        fields, others = [name for name in fields if not name.startswith("calibration")], fields
+        if not fields and others:
+            return "its int8 was calibrated on other faces"
         if "faces.detector" in fields:
             fields = [name for name in fields if not name.startswith("faces.")] + ["faces.detector"]
         return ", ".join(f"{name} is {_short(theirs.get(name))} instead of {_short(mine.get(name))}" for name in fields)

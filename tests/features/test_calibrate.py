@@ -107,6 +107,17 @@ def test_a_backbone_that_is_no_network_of_convolutions_is_refused(data: Path, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_an_engine_that_does_not_compute_in_int8_is_refused_first(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again(monkeypatch)
+    with pytest.raises(UsageError) as caught:
+        run(data, tmp_path / "features.h5", engine="keras")
+    assert str(caught.value) == (
+        "The keras engine has no precision 'int8'; use float32, bfloat16 or float16, or --engine openvino."
+    )
+
+
 def test_pictures_of_which_none_can_be_used_calibrate_nothing(tmp_path: Path) -> None:
     (tmp_path / "people" / "ada").mkdir(parents=True)
     (tmp_path / "people" / "ada" / "1.png").write_bytes(b"no picture")
