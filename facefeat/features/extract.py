@@ -66,7 +66,7 @@ class _Known:
     """Where the numbers of each picture's bytes lie."""
 
     pieces: list[Columns] = field(default_factory=list)
-    places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    places: dict[bytes, int] = field(default_factory=dict)  # one number takes least memory
     refused: dict[bytes, Skipped] = field(default_factory=dict)
     makers: list[dict[str, Any]] = field(default_factory=list)
     tried: int = 0  # pictures of this run that are in shards
@@ -75,7 +75,7 @@ class _Known:
         index = len(self.pieces)
         self.pieces.append(columns)
         for row, digest in enumerate(columns["images/sha256"]):
-            self.places.setdefault(digest.tobytes(), (index, row))
+            self.places.setdefault(digest.tobytes(), index << 32 | row)
         sealed.release(columns["images/sha256"])
         if maker not in self.makers:
             self.makers.append(maker)
@@ -84,6 +84,11 @@ class _Known:
         """Remember refusals that are about the bytes alone."""
         told = ((one.sha256, one) for one in skipped if any(one.sha256) and one.code in picture.OF_THE_BYTES)
         self.refused.update(told)
+
+    def place(self, digest: bytes) -> tuple[int, int]:
+        """Return the piece and the row in it."""
+        place = self.places[digest]
+        return place >> 32, place & 0xFFFFFFFF
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self.places or digest in self.refused
@@ -174,6 +179,7 @@ def extract(
                 seconds=seconds,
                 tell=lambda done: tell("faces and vectors", done, len(todo)),
             )
+        todo.clear()  # they may be very many
         contents = _contents(dataset, digests, known)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
         folder.clear()
@@ -293,18 +299,21 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
 
 def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Contents:
     """Decide for each entry: a row, or skipped."""
-    rows: list[tuple[str, str, int, int]] = []
-    skipped: list[Skipped] = []
-    for entry, digest in zip(dataset.entries, digests, strict=True):
-        if digest in known.places:
-            rows.append((dataset.people[entry.person], entry.path, *known.places[digest]))
-        else:
-            skipped.append(_skipped(dataset, entry, digest, known))
-    if not rows:
+    skipped = [
+        _skipped(dataset, entry, digest, known)
+        for entry, digest in zip(dataset.entries, digests, strict=True)
+        if digest not in known.places
+    ]
+    if len(skipped) == len(digests):
         first = skipped[0]
         raise InputError(
             f"None of the {len(skipped)} files in {dataset.root} is a usable picture; the first, {first.path}: {first.message}"
         )
+    rows = (
+        (dataset.people[entry.person], entry.path, *known.place(digest))
+        for entry, digest in zip(dataset.entries, digests, strict=True)
+        if digest in known.places
+    )
     return Contents.of(rows, known.pieces, skipped, joined(known.makers))
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import stat
+import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,9 +28,10 @@ from facefeat.features.store import durable
 UNREADABLE = bytes(32)
 SETTLED = 2.0  # seconds; the coarsest times that file systems in use keep
 
-_VERSION = 1
+_FORMAT = "facefeat hashes 2"
 _BLOCK = 1024
-_Look = list[int]  # size, time of change of the bytes and of the entry in nanoseconds, inode, device
+_LOOK = struct.Struct("<QqqQQ")  # size, times of change of the bytes and of the entry in nanoseconds, inode, device
+_Noted = dict[str, bytes]  # by path, the look and the hash in one piece: there may be very many
 
 
 def of_all(
@@ -55,7 +57,7 @@ def of_all(
     note = _note_of(dataset)
     noted = {} if rehash else _read(note)
     digests: list[bytes] = []
-    looks: dict[str, tuple[_Look, bytes]] = {}
+    looks: _Noted = {}
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         for start in range(0, len(dataset.entries), _BLOCK):  # what is asked of a pool takes memory until it is done
             block = dataset.entries[start : start + _BLOCK]
@@ -63,7 +65,7 @@ def of_all(
             for entry, (look, digest) in zip(block, found, strict=True):
                 digests.append(digest)
                 if look is not None:
-                    looks[entry.path] = look, digest
+                    looks[entry.path] = look + digest
                 if tell:
                     tell(len(digests), len(dataset.entries))
     if looks != noted:
@@ -71,30 +73,33 @@ def of_all(
     return digests
 
 
-def _hashed(dataset: DataSet, entry: Entry, noted: tuple[_Look, bytes] | None) -> tuple[_Look | None, bytes]:
+def _hashed(dataset: DataSet, entry: Entry, noted: bytes | None) -> tuple[bytes | None, bytes]:
     """Return what the file looks like, if that may be noted, and its hash."""
     if entry.refusal:
         return None, UNREADABLE
     file, started = dataset.file(entry.path), time.time()
     before = _look(file)
-    if noted and before == noted[0]:
-        return before, noted[1]
+    if noted and before == noted[: _LOOK.size]:
+        return before, noted[_LOOK.size :]
     try:
         digest = hashlib.sha256(picture.read(file)).digest()
     except PictureRefused:
         return None, UNREADABLE
-    settled = before is not None and max(before[1:3]) / 1e9 < started - SETTLED
+    settled = before is not None and max(_LOOK.unpack(before)[1:3]) / 1e9 < started - SETTLED
     return (before if settled and _look(file) == before else None), digest
 
 
-def _look(file: Path) -> _Look | None:
+def _look(file: Path) -> bytes | None:
     try:
         status = os.stat(file)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+    most = 2**64 - 1  # some systems count inodes in 128 bits
+    return _LOOK.pack(
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & most, status.st_dev & most
+    )
 
 
 def _note_of(dataset: DataSet) -> Path:
@@ -102,20 +107,25 @@ def _note_of(dataset: DataSet) -> Path:
     return cache_folder() / "hashes" / f"{place[:32]}.json"
 
 
-def _read(note: Path) -> dict[str, tuple[_Look, bytes]]:
+def _read(note: Path) -> _Noted:
     """Return what is noted; nothing where the note is missing, damaged or of another version."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        digest, _, text = note.read_text().partition("\n")
-        if digest == hashlib.sha256(text.encode()).hexdigest():
-            record = json.loads(text)
-            if record["version"] == _VERSION:
-                return {path: (look, bytes.fromhex(digest)) for path, (look, digest) in record["files"].items()}
-    return {}
+    noted: _Noted = {}
+    with suppress(OSError, ValueError, TypeError):
+        seal, found, *lines = note.read_bytes().split(b"\n")
+        if found.decode() == _FORMAT and seal == _seal(lines):
+            noted = {path: bytes.fromhex(kept) for path, kept in map(json.loads, lines)}
+    return noted
 
 
-def _write(note: Path, looks: dict[str, tuple[_Look, bytes]]) -> None:
-    files = {path: (look, digest.hex()) for path, (look, digest) in looks.items()}
-    text = canonical_json({"version": _VERSION, "files": files})
+def _write(note: Path, looks: _Noted) -> None:
+    lines = [canonical_json([path, kept.hex()]).encode() for path, kept in looks.items()]
     with suppress(StorageError, OSError):  # it only saves time
         durable.clear_leftovers(note)
-        durable.write(note, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode())
+        durable.write(note, b"\n".join([_seal(lines), _FORMAT.encode(), *lines]))
+
+
+def _seal(lines: list[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line + b"\n")
+    return digest.hexdigest().encode()

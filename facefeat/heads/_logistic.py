@@ -26,6 +26,8 @@ def fit_logistic(classifier: Any, space: Space) -> Any:
     the gradient is looked at as the features have it, and the solution is the one that ``fit`` finds there. Rows are
     taken in blocks; no table of pictures by people is ever held.
 
+    A second fit in the same space, with another ``C``, starts where the one before ended.
+
     Parameters
     ----------
     classifier : LogisticRegression
@@ -42,17 +44,34 @@ def fit_logistic(classifier: Any, space: Space) -> Any:
     ValueError
         For a parameter that scikit-learn refuses, or fewer than two classes.
     """
+    start = space.ends.get("logistic")
+    if space.width == space.n_features and len(space.train) * len(space.classes) <= MOST_SCORES:
+        fitted = _fit_from(start, classifier, space)
+    else:
+        fitted = _fit_in_blocks(start, classifier, space)
+    space.ends["logistic"] = np.concatenate([fitted.coef_, fitted.intercept_[:, None]], axis=1)
+    return fitted
+
+
+def _fit_from(start: NDArray[Any] | None, classifier: Any, space: Space) -> Any:
+    """Have scikit-learn fit in the features."""
+    if start is not None:
+        classifier.set_params(warm_start=True)
+        classifier.coef_, classifier.intercept_ = start[:, :-1], start[:, -1]
+    return classifier.fit(space.rows, space.labels).set_params(warm_start=False)
+
+
+def _fit_in_blocks(start: NDArray[Any] | None, classifier: Any, space: Space) -> Any:
+    """Fit in any coordinates, block by block."""
     from scipy.optimize import minimize
 
-    if space.width == space.n_features and len(space.train) * len(space.classes) <= MOST_SCORES:
-        return classifier.fit(space.rows, space.labels)
     classifier._validate_params()
     require_two(space.classes)
     rule = _Rule(space, classifier.C, classifier.tol)
     # The options are those of scikit-learn, which has no way to be told when to stop.
     options = {"maxiter": classifier.max_iter, "maxls": 50, "gtol": 0.0, "ftol": 64 * np.finfo(float).eps}
-    start = np.zeros(rule.shape)
-    found = minimize(rule, start.ravel(), method="L-BFGS-B", jac=True, options=options, callback=rule.look)
+    first = np.zeros(rule.shape) if start is None else start.astype(np.float64)
+    found = minimize(rule, first.ravel(), method="L-BFGS-B", jac=True, options=options, callback=rule.look)
     if found.status != 0 and not rule.settled:
         _warn(found.message)
     fitted = found.x.reshape(rule.shape)
@@ -65,7 +84,7 @@ def fit_logistic(classifier: Any, space: Space) -> Any:
 def _warn(message: str) -> None:
     from sklearn.exceptions import ConvergenceWarning
 
-    warnings.warn(f"Logistic regression did not converge: {message}", ConvergenceWarning, stacklevel=3)
+    warnings.warn(f"Logistic regression did not converge: {message}", ConvergenceWarning, stacklevel=4)
 
 
 class _Rule:

@@ -42,6 +42,8 @@ class Space:
         Fitted: the steps before the classifier.
     seconds : float
         What it took to make the space.
+    ends : dict of str to ndarray
+        Where an iterative fit ended, by the kind of fit; with other knobs it starts there again.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Space:
         self.classes, self.index = np.unique(self.labels, return_inverse=True)
         self.n_features = self.width = X.shape[1]
         self._made: dict[str, tuple[Any, float]] = {}
+        self.ends: dict[str, NDArray[Any]] = {}
         self.begin()
         self.scaling: Pipeline = scaled(None, root)[:-1]
         with np.errstate(all="ignore"):  # numbers may be of any size; what comes of them is looked at

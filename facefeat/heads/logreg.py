@@ -66,8 +66,8 @@ def in_features(classifier: Any, space: Space) -> None:
 
 
 def cost(n_images: int, n_features: int, n_people: int) -> float:
-    """Estimate the seconds of a fold, at fifty steps; see ``facefeat.learn.head.cost``."""
-    return 50 * 3.3e-11 * n_images * n_features * n_people
+    """Estimate the seconds of a fold, at thirty steps; see ``facefeat.learn.head.cost``."""
+    return 30 * 3.3e-11 * n_images * n_features * n_people
 
 
 def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from faces import main, orl_people
+from sklearn.model_selection import ParameterGrid
 
 from facefeat.engines.network import Engine
 from facefeat.features.encode import plan
@@ -30,11 +31,13 @@ from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.compare import Comparison, compare, left_out_sentence
-from facefeat.learn.fit import fit
+from facefeat.learn.crossval import Trial, cross_validate
+from facefeat.learn.fit import SEARCH_FOLDS, fit
 from facefeat.learn.splits import folds, groups_of
 
 HEADS = ("knn", "lda", "logreg", "prototype", "svm")
 WIDE = ("logreg", "svm", "lda")
+SEARCHED = ("logreg", "lda", "svm")
 RUNS = 3
 SIZES = (
     (1000, 20, 512),
@@ -49,7 +52,7 @@ LARGE = (200_000, 2_000, 512)
 
 
 def measure(_: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
-    """Compare on ORL, on a flattened layer of it, and on tables that grow."""
+    """Compare on ORL, on a flattened layer of it, search, and compare on tables that grow."""
     with tempfile.TemporaryDirectory() as folder:
         usual = orl(Path(folder), engine)
         for layer in usual.layers:
@@ -57,6 +60,8 @@ def measure(_: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
         flat = orl(Path(folder), engine, size=224, pooling="flatten", layers=["block5_pool"])
         for head in WIDE:
             yield both(flat, flat.layers[0], [head])
+        for head in SEARCHED:
+            yield search(usual, usual.layers[1], head)
         for size in SIZES:
             found = compare(made(*size, usual, Path(folder)), heads_wanted=HEADS, n_folds=5, baselines=False)
             yield {"pictures": size[0], "people": size[1], "numbers": size[2], **costs(found)}
@@ -77,12 +82,16 @@ def both(file: FeatureFile, layer: str, names: Sequence[str]) -> dict[str, Any]:
     cut = folds(file.person, groups_of(file), file.people)
     ours, theirs = [], []
     for _run in range(RUNS):
-        seconds, expected = timed(lambda: scikit_learn(file.vectors(layer), file.person, cut.splits, names))
+        seconds, fitted = timed(lambda: scikit_learn(file.vectors(layer), file.person, cut.splits, names))
         theirs.append(seconds)
         seconds, found = timed(lambda: compare(file, heads_wanted=names, layers=[layer], baselines=False))
         ours.append(seconds)
-    named = {row.head: row.named[0] for row in found.rows}
-    other = sum(int(np.sum(named[head] != expected[head][cut.tested])) for head in names)
+    other = 0
+    for row in found.rows:
+        expected = np.full(len(file), -1)
+        for (_, test), estimator in zip(cut.splits, fitted[row.head], strict=True):
+            expected[test] = estimator.predict(file.vectors(layer)[test])
+        other += int(np.sum(row.named[0] != expected[cut.tested]))
     return {
         "heads": ", ".join(names),
         "layer": f"{layer}, {file.vectors(layer).shape[1]:,} numbers",
@@ -93,17 +102,43 @@ def both(file: FeatureFile, layer: str, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def search(file: FeatureFile, layer: str, head: str) -> dict[str, Any]:
+    """Time the search of a head's grid against scikit-learn's GridSearchCV, in turn."""
+    from sklearn.model_selection import GridSearchCV
+
+    X, y, grid = file.vectors(layer), file.person, heads.get(head).GRID
+    cut = folds(y, groups_of(file), file.people, n_folds=SEARCH_FOLDS)
+    places = {f"{heads.build(head).steps[-1][0]}__{knob}": values for knob, values in grid.items()}
+    tried = [Trial(head, one) for one in ParameterGrid(grid)]
+    ours, theirs = [], []
+    for _run in range(RUNS):
+        theirs.append(
+            timed(
+                lambda: GridSearchCV(heads.build(head), places, scoring="accuracy", cv=cut.splits, refit=False).fit(
+                    X, y
+                )
+            )[0]
+        )
+        ours.append(timed(lambda: cross_validate(X, y, cut.splits, tried, 2))[0])
+    return {
+        "heads": f"search of {head}, {len(tried)} settings, {cut.n_folds} folds",
+        "layer": f"{layer}, {X.shape[1]:,} numbers",
+        "scikit-learn, s": f"{np.median(theirs):.2f}",
+        "facefeat, s": f"{np.median(ours):.2f}",
+        "ratio": f"{np.median(theirs) / np.median(ours):.1f}",
+        "other names": "",
+    }
+
+
 def scikit_learn(X: Any, y: Any, splits: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Cross-validate pipelines one after another; return whom each took every picture for."""
+    """Cross-validate pipelines one after another; return those of each head that were fitted."""
     from sklearn.model_selection import cross_validate
 
-    named = {}
-    for head in names:
-        fitted = cross_validate(heads.build(head), X, y, cv=splits, return_estimator=True)["estimator"]
-        named[head] = np.full(len(y), -1)
-        for (_, test), estimator in zip(splits, fitted, strict=True):
-            named[head][test] = estimator.predict(X[test])
-    return named
+    scoring = "accuracy"
+    return {
+        head: cross_validate(heads.build(head), X, y, cv=splits, scoring=scoring, return_estimator=True)["estimator"]
+        for head in names
+    }
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

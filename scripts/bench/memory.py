@@ -1,22 +1,23 @@
 """Memory and time of an extraction against the number of pictures.
 
-    scripts/bench/memory.py [--counts 1000 10000 100000] [--size 32]
+    scripts/bench/memory.py [--counts 1000 10000 100000] [--size 80]
 
 The pictures are ORL's faces at half their size, each with its own noise, so that no two are alike. Every extraction
 is a process of its own; "peak" is the most memory that it had at once (``ru_maxrss``), mapped files among it, without
-the processes that decode.
+the processes that decode. "ms a picture" is without the seconds that every extraction takes to start.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ from PIL import Image
 
 from facefeat.data.samples import orl_folder
 
+FEW = 400
 CODE = """
-import json, os, sys
+import json, sys
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 made = extract(sys.argv[1], sys.argv[2], plan(size=int(sys.argv[3]), pooling="avg", faces_mode="none", flip=False))
-print(json.dumps({"rows": len(made.file), "seconds": made.seconds.total}))
+assert len(made.file) == int(sys.argv[4])
+print(json.dumps(made.seconds.total))
 """
 
 
@@ -46,32 +49,37 @@ def write_pictures(folder: Path, n: int) -> None:
         Image.fromarray(noisy).save(person / f"{i:06d}.pgm")
 
 
-def run(folder: Path, output: Path, size: int) -> tuple[float, float]:
-    """Extract in a process of its own; return its seconds and its peak, MB."""
-    started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", CODE, str(folder), str(output), str(size)])
+def run(folder: Path, output: Path, size: int, n: int) -> tuple[float, float]:
+    """Extract in a process of its own; return the extraction's seconds, and the peak of the process, MB."""
+    output.unlink(missing_ok=True)
+    command = [sys.executable, "-c", CODE, str(folder), str(output), str(size), str(n)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout
+    said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return time.perf_counter() - started, used.ru_maxrss / 1024
+    return json.loads(said), used.ru_maxrss / 1024
 
 
 def measure(counts: list[int], size: int) -> Iterator[dict[str, Any]]:
-    """Extract ever more pictures."""
+    """Extract ever more pictures; few ones in turn with them, which tell what every extraction takes to start."""
     first: tuple[float, float] | None = None
     for n in counts:
         with tempfile.TemporaryDirectory() as place:
-            folder, output = Path(place) / "people", Path(place) / "features.h5"
+            folder, few, output = (Path(place) / name for name in ("people", "few", "features.h5"))
             write_pictures(folder, n)
-            empty = Path(place) / "one"
-            write_pictures(empty, 400)
-            start, _ = run(empty, Path(place) / "one.h5", size)
-            seconds, peak = run(folder, output, size)
-            each = (seconds - start) / (n - 400)
+            write_pictures(few, FEW)
+            times = max(1, min(9, 30_000 // n))
+            start = median(run(few, output, size, FEW)[0] for _ in range(times))
+            runs = [run(folder, output, size, n) for _ in range(times)]
+            seconds, peak = median(one for one, _ in runs), max(one for _, one in runs)
+            each = (seconds - start) / (n - FEW)
             first = first or (each, peak)
             yield {
                 "pictures": f"{n:,}",
-                "seconds": f"{seconds:.0f}",
+                "runs": str(times),
+                "seconds": f"{seconds:.1f}",
                 "ms a picture": f"{1000 * each:.2f}",
                 "ratio": f"{each / first[0]:.2f}",
                 "peak, MB": f"{peak:.0f}",
@@ -84,7 +92,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
-    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--size", type=int, default=80)
     options = parser.parse_args()
     show(measure(options.counts, options.size))
 

@@ -187,6 +187,25 @@ def test_logistic_regression_stops_where_scikit_learns_does(n_people: int, each:
     )
 
 
+@pytest.mark.parametrize("n_people", [2, 4])
+@pytest.mark.parametrize(("each", "d"), [(6, 300), (30, 10)])
+def test_logistic_regression_along_a_path_ends_where_it_would_from_scratch(n_people: int, each: int, d: int) -> None:
+    X, y = toy(n_people, each, d)
+
+    def fitted(space: Space, *path: float) -> Any:
+        for C in path:
+            classifier = heads.build("logreg", {"C": C, "max_iter": 5000})[-1].set_params(tol=1e-9)
+            found = heads.fit_shared("logreg", classifier, space)
+        return found
+
+    whole = np.arange(len(y))
+    along, scratch = fitted(Vectors(X).space(y, whole), 0.01, 0.1), fitted(Vectors(X).space(y, whole), 0.1)
+    for name in ("coef_", "intercept_"):  # the vectors are of float32
+        ours, theirs = getattr(along, name), getattr(scratch, name)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-3 * np.abs(theirs).max())
+    assert along.n_iter_ < scratch.n_iter_ and along.get_params() == scratch.get_params()
+
+
 @pytest.mark.parametrize("n_people", [2, 6])
 def test_logistic_regression_of_many_people_is_the_same_in_blocks(
     n_people: int, monkeypatch: pytest.MonkeyPatch

@@ -28,6 +28,8 @@ ROW = {
 }
 FEATURES = "features/"
 
+_TEXTS = 4096  # that are decoded together
+
 Columns = dict[str, NDArray[Any]]
 
 
@@ -59,13 +61,14 @@ class Skipped:
 
 def text_column(texts: Sequence[str]) -> NDArray[np.bytes_]:
     """Encode texts as fixed-length UTF-8, so that the column lies in one piece."""
-    encoded = [text.encode() for text in texts]
-    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}")
+    width = max((len(text.encode()) for text in texts), default=1) or 1
+    return np.fromiter((text.encode() for text in texts), f"S{width}", len(texts))
 
 
 def texts_of(column: NDArray[Any]) -> tuple[str, ...]:
     """Decode what ``text_column`` made."""
-    return tuple(value.decode() for value in column.tolist())
+    blocks = (column[start : start + _TEXTS] for start in range(0, len(column), _TEXTS))
+    return tuple(value.decode() for block in blocks for value in block.tolist())
 
 
 def skipped_columns(skipped: Sequence[Skipped]) -> Columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,19 +75,35 @@ class Contents:
         -------
         Contents
         """
-        person, paths, piece, row = zip(*sorted(rows), strict=True)
-        people = sorted(set(person))
+        names: list[str] = []
+        paths: list[str] = []
+        places = array("q")  # there may be very many rows
+        for name, path, piece, row in rows:
+            names.append(name)
+            paths.append(path)
+            places.extend((piece, row))
+        people = sorted(set(names))
         number = {name: index for index, name in enumerate(people)}
+        person = np.fromiter((number[name] for name in names), "<i4", len(names))
+        order = _sorted(person, paths)
+        place = np.array(places).reshape(-1, 2)[order]
         return cls(
             people=tuple(people),
-            paths=paths,
-            person=np.array([number[name] for name in person], "<i4"),
+            paths=tuple(paths[index] for index in order),
+            person=person[order],
             pieces=pieces,
-            piece=np.array(piece, np.int64),
-            row=np.array(row, np.int64),
+            piece=place[:, 0].copy(),
+            row=place[:, 1].copy(),
             skipped=sorted(skipped, key=lambda one: one.path),
             made_by=made_by,
         )
+
+
+def _sorted(person: NDArray[np.int32], paths: Sequence[str]) -> NDArray[np.int64]:
+    """Return the order of rows by person, then path."""
+    by_person = np.argsort(person, kind="stable")
+    parts = np.split(by_person, np.cumsum(np.bincount(person))[:-1])
+    return np.concatenate([np.array(sorted(part.tolist(), key=paths.__getitem__), np.int64) for part in parts])
 
 
 def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
