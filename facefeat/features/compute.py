@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Seconds:
 
 
 def compute(
-    todo: Sequence[tuple[str, bytes]],
+    todo: Iterable[tuple[str, bytes]],
     file_of: Callable[[str], Path],
     encoder: Encoder,
     keep: Callable[[Shard], None],
@@ -64,7 +64,7 @@ def compute(
 
     Parameters
     ----------
-    todo : sequence of (path, SHA-256 of the file's bytes)
+    todo : iterable of (path, SHA-256 of the file's bytes)
     file_of : callable
         Where a path's file lies.
     encoder : Encoder
@@ -81,7 +81,8 @@ def compute(
     pending = _Pending(canonical_json(made_by(encoder.engine)), seconds, workers)
     work, done = _Work(encoder, file_of), 0
     each = min(max(GROUP, encoder.batch_size), SHARD_ROWS)
-    left = (todo[start : start + each] for start in range(0, len(todo), each))
+    pictures = iter(todo)
+    left = iter(lambda: list(islice(pictures, each)), [])
     waiting: deque[Future[_Group]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,14 +165,14 @@ def extract(
         known = _known(before, folder, retry_skipped, tell)
         digests = _hashed(dataset, workers, rehash, tell, seconds)
         n_known = len(known.places)
-        todo = [(path, digest) for path, digest in _unique(dataset, digests) if digest not in known]
+        todo = array("q", (index for index in _unique(digests) if digests[index] not in known))
         ran_on = ""
         if todo:
             device = engine_for(plan.recipe, engine, precision, threads=workers, streams=workers)
             ran_on = describe(device)
             tell(f"Vectors are computed by {ran_on}", 0, 0)
             compute(
-                todo,
+                ((dataset.entries[index].path, digests[index]) for index in todo),
                 dataset.file,
                 Encoder(plan, device, batch_size),
                 lambda shard: _keep(shard, folder, known, seconds, len(todo)),
@@ -179,7 +180,6 @@ def extract(
                 seconds=seconds,
                 tell=lambda done: tell("faces and vectors", done, len(todo)),
             )
-        todo.clear()  # they may be very many
         contents = _contents(dataset, digests, known)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
         folder.clear()
@@ -213,7 +213,7 @@ def _settled(
     engine_for(plan.recipe, engine, precision)  # one that cannot is refused before any work
     tell("int8 is calibrated on faces of this data set", 0, 0)
     digests = hashes.of_all(dataset, workers=workers)
-    files = [(dataset.file(path), digest) for path, digest in _unique(dataset, digests)]
+    files = [(dataset.file(dataset.entries[index].path), digests[index]) for index in _unique(digests)]
     return calibrated(plan, files, workers)
 
 
@@ -258,13 +258,13 @@ def _hashed(dataset: DataSet, workers: int, rehash: bool, tell: Progress, second
     return digests
 
 
-def _unique(dataset: DataSet, digests: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield the first path of each content, in order."""
+def _unique(digests: Sequence[bytes]) -> Iterator[int]:
+    """Yield where each content comes first, in order."""
     seen = {hashes.UNREADABLE}
-    for entry, digest in zip(dataset.entries, digests, strict=True):
+    for index, digest in enumerate(digests):
         if digest not in seen:
             seen.add(digest)
-            yield entry.path, digest
+            yield index
 
 
 def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds, todo: int) -> None:
