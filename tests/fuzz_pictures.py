@@ -136,7 +136,7 @@ def _outcome(data: bytes) -> tuple[str, str]:
     try:
         decoded = picture.decode(data)
     except PictureRefused as refused:
-        return refused.code, "" if refused.code in picture.OF_THE_BYTES and refused.message else str(refused)
+        return refused.code, "" if refused.code in picture.OF_DECODING and refused.message else str(refused)
     except Exception as error:
         return "error", f"{type(error).__name__}: {error}"
     fits = decoded.dtype == np.uint8 and decoded.ndim == 3 and decoded.shape[2] == 3

@@ -29,6 +29,21 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Engine = Annotated[str, typer.Option(help="What runs the network: auto, keras or openvino.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16 or int8.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads and processes to use; by default one a core.")]
+Faces = Annotated[
+    str, typer.Option(help="How faces are found: auto (mtcnn), yunet:FILE.onnx, or none: the whole picture.")
+]
+Policy = Annotated[
+    str | None, typer.Option(help="Which of several faces: largest, central, require-one (else skip), skip.")
+]
+Template = Annotated[str | None, typer.Option(help="How faces are aligned: box or arcface.")]
+Margin = Annotated[float | None, typer.Option(help="Room around a face, as a share of its side.")]
+MinScore = Annotated[float | None, typer.Option(help="Faces of which the detector is less sure do not count.")]
+MinFace = Annotated[
+    float | None, typer.Option(help="Nor do narrower ones, as a share of the picture's longer side; by default 0.04.")
+]
+DetectorFile = Annotated[
+    Path | None, typer.Option("--detector", help="The detector's file, where faces were found with your own.")
+]
 WeightsFile = Annotated[str | None, typer.Option(help="The weights file, where the vectors were made with your own.")]
 
 RESUME = {

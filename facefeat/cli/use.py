@@ -17,6 +17,7 @@ def evaluate(
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
     weights: frame.WeightsFile = None,
+    detector: frame.DetectorFile = None,
     workers: frame.Workers = None,
     as_json: frame.AsJson = False,
     quiet: frame.Quiet = False,
@@ -40,6 +41,7 @@ def evaluate(
             engine=engine,
             precision=precision,
             weights=weights,
+            detector=detector,
             workers=frame.cores(workers),
             progress=tell,
         )
@@ -55,6 +57,7 @@ def predict(
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
     weights: frame.WeightsFile = None,
+    detector: frame.DetectorFile = None,
     as_json: frame.AsJson = False,
     quiet: frame.Quiet = False,
     verbose: frame.Verbose = False,
@@ -69,7 +72,7 @@ def predict(
     from facefeat.report import documents, tables
     from facefeat.report.annotate import annotate as draw
 
-    recogniser = load(model, engine=engine, precision=precision, weights=weights)
+    recogniser = load(model, engine=engine, precision=precision, weights=weights, detector=detector)
     ran_on = describe(recogniser.encoder.engine)
     photos = recogniser.predict(pictures, top)
     frame.show(lambda: tables.prediction(photos, ran_on), lambda: documents.prediction(photos, ran_on), as_json)

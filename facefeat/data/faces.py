@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data.detections import Detections, Detector
-from facefeat.errors import unknown_name
+from facefeat.errors import PictureRefused, unknown_name
 
-POLICIES = ("largest",)
-MODES = ("auto", "none")
+POLICIES = ("largest", "central", "require-one", "skip")
 
 TEMPLATES = ("box", "arcface")
 
@@ -44,7 +43,7 @@ class FaceStep:
     margin : float
         Room around the template on each side, as a share of its side; negative cuts in.
     policy : str
-        Which of several faces is taken: one of ``POLICIES``.
+        Which of several faces is taken: one of ``POLICIES``; see ``choose``.
     max_side : int
         Larger pictures are searched at this many pixels on their longer side. The face itself is cut
         from the original.
@@ -86,6 +85,8 @@ class Face:
     score : float
         The detector's; NaN where none was found.
     found : bool
+    count : int
+        How many faces of the picture count; -1 where none was looked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -93,6 +94,7 @@ class Face:
     landmarks: NDArray[np.float32]
     score: float
     found: bool
+    count: int = -1
 
 
 def detect(pixels: NDArray[np.uint8], detector: Detector, step: FaceStep) -> Detections:
@@ -134,14 +136,18 @@ def _that_count(found: Detections, longer: float, step: FaceStep) -> Detections:
     return found.take(np.nonzero(good)[0])
 
 
-def choose(found: Detections, policy: str) -> int | None:
-    """Choose one face of several.
+def choose(found: Detections, policy: str, width: int, height: int) -> int | None:
+    """Choose the face that stands for the person of a picture.
 
     Parameters
     ----------
     found : Detections
     policy : str
-        One of ``POLICIES``.
+        One of ``POLICIES``. Of several faces ``'largest'`` takes the one whose box has the largest area, and
+        ``'central'`` the one whose box has its centre nearest to the picture's; ``'skip'`` refuses the picture.
+        ``'require-one'`` refuses pictures without a face, too.
+    width, height : int
+        Of the picture that the boxes lie in, pixels.
 
     Returns
     -------
@@ -152,19 +158,29 @@ def choose(found: Detections, policy: str) -> int | None:
     ------
     UsageError
         If there is no such policy.
+    PictureRefused
+        ``several_faces`` or ``no_face``, by the policies that refuse.
     """
     if policy not in POLICIES:
         raise unknown_name("policy", policy, POLICIES)
+    if len(found) > 1 and policy in ("skip", "require-one"):
+        raise PictureRefused("several_faces", f"It has {len(found)} faces; the policy '{policy}' takes one only.")
     if not len(found):
+        if policy == "require-one":
+            raise PictureRefused("no_face", "No face was found; the policy 'require-one' needs one.")
         return None
-    return int(np.argmax(np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)))
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    if policy == "central":
+        away = found.boxes[:, :2] + sides / 2 - np.array([width, height], np.float32) / 2
+        return int(np.argmin(np.sum(away * away, axis=1)))
+    return int(np.argmax(np.prod(sides, axis=1)))
 
 
 def cut(pixels: NDArray[np.uint8], found: Detections, index: int, step: FaceStep, size: int) -> Face:
     """Align one of the faces found."""
     box, landmarks = found.boxes[index], found.landmarks[index]
     turn, shift = placement(box, landmarks, step)
-    return Face(resample(pixels, turn, shift, size), box, landmarks, float(found.scores[index]), True)
+    return Face(resample(pixels, turn, shift, size), box, landmarks, float(found.scores[index]), True, len(found))
 
 
 def whole(pixels: NDArray[np.uint8], size: int) -> Face:

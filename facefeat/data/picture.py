@@ -31,10 +31,14 @@ CODES = {
     "too_small": "a side under MIN_SIDE pixels",
     "timeout": "a picture whose decoding does not end in time",
     "crashed": "a picture that the decoder dies of",
+    "several_faces": "more than one face, where the recipe wants one only",
+    "no_face": "no face, where the recipe wants one",
 }
 
-# Refusals that are about the bytes alone, and so are the same next time.
-OF_THE_BYTES = frozenset({"not_a_picture", "damaged", "too_many_pixels", "too_small", "timeout", "crashed"})
+# Refusals that come of decoding, and so of the bytes alone.
+OF_DECODING = frozenset({"not_a_picture", "damaged", "too_many_pixels", "too_small", "timeout", "crashed"})
+# By one recipe these too are the same next time.
+OF_THE_BYTES = OF_DECODING | {"several_faces", "no_face"}
 
 MAX_BYTES = 128 * 1024**2
 
@@ -135,7 +139,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Raises
     ------
     PictureRefused
-        With one of ``OF_THE_BYTES``.
+        With one of ``OF_DECODING``.
     StorageError
         If the process that decodes cannot be started.
     """

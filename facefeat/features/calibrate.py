@@ -52,10 +52,10 @@ def calibrated(plan: Plan, files: Sequence[tuple[Path, bytes]], threads: int | N
         raise InputError("None of the pictures can be used, so int8 cannot be calibrated on them.")
     seen, others = squares[:FACES], squares[FACES:]
     found = Calibration(engine.calibrate(network, np.stack(seen)), len(seen), 1.0, len(others))
-    made = Plan(replace(plan.recipe, calibration=found), plan.weights)
+    made = replace(plan, recipe=replace(plan.recipe, calibration=found))
     rounded = Encoder(made, choose("openvino", "int8", threads=threads))
     cosine = _lowest_cosine(reference, rounded, others or seen)
-    return Plan(replace(made.recipe, calibration=replace(found, cosine=cosine)), plan.weights)
+    return replace(plan, recipe=replace(plan.recipe, calibration=replace(found, cosine=cosine)))
 
 
 def _squares(encoder: Encoder, files: Sequence[tuple[Path, bytes]]) -> Iterator[NDArray[np.uint8]]:
@@ -63,7 +63,7 @@ def _squares(encoder: Encoder, files: Sequence[tuple[Path, bytes]]) -> Iterator[
     n = 0
     for file, _ in files:
         try:
-            face = encoder.faces([encoder.open(picture.read(file))])[0]
+            face = encoder.finder.faces([encoder.finder.open(picture.read(file))])[0]
         except PictureRefused:
             continue
         if not isinstance(face, PictureRefused):

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 
 from facefeat.data import picture
 from facefeat.data.faces import Face
+from facefeat.data.finder import Opened
+from facefeat.data.quality import SIDE, grey
 from facefeat.engines.network import Engine
 from facefeat.errors import PictureRefused, StorageError
-from facefeat.features.encode import Encoder, Opened
+from facefeat.features.encode import Encoder
 from facefeat.features.recipe import canonical_json
-from facefeat.features.store.columns import FEATURES, THUMBNAIL, Columns, Skipped
+from facefeat.features.store.columns import FEATURES, Columns, Skipped
 from facefeat.features.store.shards import Shard
 
 SHARD_ROWS = 256
@@ -135,7 +137,7 @@ class _Work:
         skipped: list[Skipped] = []
         for opened in self._opened(pairs, skipped, spent):
             with _timed(spent, "faces"):
-                squares = self.encoder.faces([one for _, one in opened])
+                squares = self.encoder.finder.faces([one for _, one in opened])
             for (digest, _), face in zip(opened, squares, strict=True):
                 if isinstance(face, PictureRefused):
                     skipped.append(Skipped("", digest, face.code, face.message))
@@ -176,7 +178,7 @@ class _Work:
         if hashlib.sha256(data).digest() != digest:
             return None
         try:
-            return self.encoder.open(data)
+            return self.encoder.finder.open(data)
         except PictureRefused as refused:
             return Skipped("", digest, refused.code, refused.message)
 
@@ -214,15 +216,10 @@ def _columns(rows: Sequence[tuple[bytes, Face]], vectors: dict[str, NDArray[np.f
         "faces/landmarks": np.array([face.landmarks for _, face in rows], "<f4").reshape(-1, 5, 2),
         "faces/score": np.array([face.score for _, face in rows], "<f4"),
         "faces/found": np.array([face.found for _, face in rows], bool),
-        "faces/pixels": np.array([_thumbnail(face.pixels) for _, face in rows], "u1").reshape(-1, THUMBNAIL, THUMBNAIL),
+        "faces/count": np.array([face.count for _, face in rows], "<i2"),
+        "faces/pixels": np.array([grey(face.pixels) for _, face in rows], "u1").reshape(-1, SIDE, SIDE),
         **{FEATURES + layer: array for layer, array in vectors.items()},
     }
-
-
-def _thumbnail(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(square).convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
 @contextmanager

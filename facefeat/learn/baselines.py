@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data.quality import SIDE
 from facefeat.features.store.file import FeatureFile
+from facefeat.heads._rows import blocks
 from facefeat.learn.crossval import Result, Split, alone
 from facefeat.learn.threads import side_by_side
 
@@ -19,10 +21,20 @@ PCA_COMPONENTS = 100
 
 def score_baseline(name: str, file: FeatureFile, splits: Sequence[Split], workers: int) -> list[Result]:
     """Test a baseline on every fold; see ``facefeat.learn.crossval.cross_validate``."""
-    pixels = file.columns["faces/pixels"].reshape(len(file), -1)
+    pixels = _pixels(file)
     build, X = (_eigenfaces, pixels) if name == PIXELS else (_majority, pixels[:, :1])
     build()  # imported before linear algebra is kept to one core for each
     return list(side_by_side(lambda split: alone(build(), X, file.person, split), splits, workers))
+
+
+def _pixels(file: FeatureFile) -> NDArray[np.uint8]:
+    """Return every grey face at 32 x 32 pixels, as one row."""
+    faces = file.columns["faces/pixels"]
+    small = np.empty((len(faces), SIDE // 2, SIDE // 2), np.uint8)
+    for block in blocks(len(faces), SIDE * SIDE):
+        fours = faces[block].reshape(-1, SIDE // 2, 2, SIDE // 2, 2)
+        small[block] = fours.mean(axis=(2, 4), dtype=np.float32).round()
+    return small.reshape(len(faces), -1)
 
 
 def baseline_cost(name: str, n_images: int) -> float:

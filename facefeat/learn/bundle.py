@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facefeat.errors import DamagedFile, FileFormatError, ForeignFile, MissingExtra
 from facefeat.features.store import durable
@@ -26,6 +25,7 @@ from facefeat.learn import archive
 from facefeat.learn import head as heads
 from facefeat.learn import manifest as manifests
 from facefeat.learn.construct import constructed
+from facefeat.learn.gallery import Gallery, read_gallery
 from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION, Manifest
 from facefeat.learn.unknown import similarities as cosines_of
 
@@ -34,26 +34,6 @@ UNKNOWN = ("prototype", {"whiten": True})  # the head that strangers are refused
 SAMPLE = 8  # rows of the gallery that are tried
 
 _TIME = (1980, 1, 1, 0, 0, 0)
-_COLUMNS = {"vectors": (np.float16, 2), "person": (np.int32, 1), "paths": (np.bytes_, 1), "sha256": (np.uint8, 2)}
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """The pictures a head was fitted on.
-
-    Attributes
-    ----------
-    vectors : ndarray of shape (n_images, n_features), float16
-    person : ndarray of shape (n_images,), int32
-        Index into the bundle's people.
-    paths : tuple of str, length n_images
-    sha256 : ndarray of shape (n_images, 32), uint8
-    """
-
-    vectors: NDArray[np.float16]
-    person: NDArray[np.int32]
-    paths: tuple[str, ...]
-    sha256: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -99,7 +79,7 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
     members = {
         "head.skops": skops.io.dumps(bundle.estimator),
         "unknown.skops": skops.io.dumps(bundle.unknown),
-        "gallery.npz": _gallery_bytes(bundle.gallery),
+        "gallery.npz": bundle.gallery.to_bytes(),
         "MODEL_CARD.md": card.encode(),
     }
     manifest = {
@@ -176,7 +156,8 @@ def _members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def _constructed(path: Path, values: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
     manifest = manifests.checked(path, values)
-    gallery = _gallery(members["gallery.npz"], manifest.people, f"gallery.npz in {path}")
+    version = manifests.check_format(path, values)
+    gallery = read_gallery(members["gallery.npz"], manifest.people, f"gallery.npz in {path}", version)
     estimator = _fitted(members["head.skops"], manifest.head, manifest.params, gallery, f"head.skops in {path}")
     unknown = _fitted(members["unknown.skops"], *UNKNOWN, gallery, f"unknown.skops in {path}")
     sample = gallery.vectors[:SAMPLE].astype(np.float32)
@@ -212,41 +193,3 @@ def _loaded(data: bytes, head: str, whose: str) -> Any:
     except UntrustedTypesFoundException as error:
         reason = archive.one_line(error)
         raise DamagedFile(f"{whose} is refused: it holds types that nobody vouches for ({reason}).") from error
-
-
-def _gallery_bytes(gallery: Gallery) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        vectors=gallery.vectors,
-        person=gallery.person,
-        paths=np.array([path.encode() for path in gallery.paths]) if gallery.paths else np.empty(0, "S1"),
-        sha256=gallery.sha256,
-    )
-    return buffer.getvalue()
-
-
-def _gallery(data: bytes, people: tuple[str, ...], whose: str) -> Gallery:
-    arrays = archive.arrays(data, _COLUMNS, whose)
-    n = len(arrays["person"]) if arrays["person"].ndim else 0
-    for name, (dtype, ndim) in _COLUMNS.items():
-        found = arrays[name]
-        if not np.issubdtype(found.dtype, dtype) or found.ndim != ndim or len(found) != n:
-            raise DamagedFile(f"{whose} is damaged: {name} has another type or length than the format says.")
-    person, vectors, sha256 = arrays["person"], arrays["vectors"], arrays["sha256"]
-    if (
-        not n
-        or not 0 <= person.min() <= person.max() < len(people)
-        or not np.bincount(person, minlength=len(people)).all()
-    ):
-        raise DamagedFile(f"{whose} is damaged: it has people that the manifest does not name, or none of somebody.")
-    if not vectors.shape[1] or sha256.shape[1] != 32:
-        raise DamagedFile(f"{whose} is damaged: its vectors or hashes are of no length that they can have.")
-    paths = tuple(path.decode() for path in arrays["paths"].tolist())
-    for path, index in zip(paths, person.tolist(), strict=True):
-        folder, *inner = path.split("/")
-        if folder != people[index] or not inner or not {"", ".", ".."}.isdisjoint(inner):
-            raise DamagedFile(
-                f"{whose} is refused: {archive.shown(path)} is no picture of {archive.shown(people[index])}."
-            )
-    return Gallery(vectors, person, paths, sha256)

@@ -15,9 +15,10 @@ from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline
+from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Result, Trial, cross_validate
 from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
-from facefeat.learn.splits import Folds, folds, groups_of
+from facefeat.learn.splits import Folds, folds
 
 TOO_LONG = 1200.0  # seconds that a head may take for all folds of a layer, by its own estimate, if nobody named it
 
@@ -65,8 +66,11 @@ class Comparison:
     left_out : tuple of (head, layer, seconds)
         What nobody named and would take too long on one core, for all folds; a baseline has the layer ``''``.
     n_people, n_images, n_tested : int
-    copies : int
-        Pictures that are copies of another.
+    copies, near_copies : int
+        Pictures that are copies of another byte for byte, and others that are nearly so.
+    with_leaks : Share or None
+        The accuracy of the best row, had copies and near copies been dealt like other pictures; ``None`` where there
+        are none.
     folds : Folds
     """
 
@@ -78,6 +82,8 @@ class Comparison:
     n_images: int
     n_tested: int
     copies: int
+    near_copies: int
+    with_leaks: Share | None
     folds: Folds
 
     @property
@@ -158,17 +164,31 @@ def compare(
     for name in (name for name, layer in chosen if not layer):
         tell(name, len(fitted) * len(cut.splits), len(fitted) * len(cut.splits))
         beside.append(_row(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
+    rows.sort(key=lambda row: _rank(row, file))
+    unlike, apart = len(np.unique(file.first_alike())), len(np.unique(groups))
     return Comparison(
-        rows=tuple(sorted(rows, key=lambda row: _rank(row, file))),
+        rows=tuple(rows),
         baselines=tuple(beside),
         failed=tuple(failed),
         left_out=left_out,
         n_people=len(file.people),
         n_images=len(file),
         n_tested=len(cut.tested),
-        copies=len(groups) - len(np.unique(groups)),
+        copies=len(file) - unlike,
+        near_copies=unlike - apart,
+        with_leaks=_with_leaks(file, rows[0], cut, workers) if apart < len(file) else None,
         folds=cut,
     )
+
+
+def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share:
+    """Score the best row again on folds that know of no copies."""
+    alone, X = np.arange(len(file)), file.vectors(best.layer)
+    loose = folds(
+        file.person, alone, file.people, n_folds=cut.n_folds, repeats=cut.repeats, random_state=cut.random_state
+    )
+    results = cross_validate(X, file.person, loose.splits, [Trial(best.head)], workers)[0]
+    return _row(best.head, best.layer, file.person, loose, results).accuracy
 
 
 def left_out_sentence(left_out: Sequence[tuple[str, str, float]], option: str) -> str:

@@ -17,6 +17,7 @@ from facefeat.features.extract import Progress, extract
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle
+from facefeat.learn.copies import Faces, near_copies_between
 from facefeat.learn.metrics import Share, wilson
 from facefeat.learn.predict import Naming, namings
 
@@ -78,8 +79,8 @@ class Evaluation:
         Pictures of people the model does not know, and those it gave a name.
     stranger_people, missing_people : tuple of str
         Not in the model; not in the pictures.
-    leaks : int
-        Pictures that trained the model too, byte for byte.
+    leaks, near_leaks : int
+        Pictures that trained the model too, byte for byte; others of which it saw a near copy.
     accuracy_without_leaks : Share
     ran_on : str
         Engine, device and precision that made the vectors.
@@ -99,6 +100,7 @@ class Evaluation:
     stranger_people: tuple[str, ...]
     missing_people: tuple[str, ...]
     leaks: int
+    near_leaks: int
     accuracy_without_leaks: Share
     ran_on: str
 
@@ -111,6 +113,7 @@ def evaluate(
     precision: str = "auto",
     workers: int = 2,
     weights: str | None = None,
+    detector: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate a model on a folder of people, or on a feature file of the same recipe.
@@ -124,6 +127,8 @@ def evaluate(
     workers : int, default=2
     weights : str or None
         The weights file, for a recipe made with a user's own.
+    detector : Path or None
+        The detector's file, likewise.
     progress : callable or None
 
     Returns
@@ -145,7 +150,7 @@ def evaluate(
         made = extract(
             data,
             Path(folder) / "features.h5",
-            plan_of(bundle.recipe, weights),
+            plan_of(bundle.recipe, weights, detector),
             engine=engine,
             precision=precision,
             workers=workers,
@@ -167,7 +172,9 @@ def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
     accepted = np.array([one.name is not None for one in named])
     known = truth >= 0
     right = known & (best == truth)
-    leaked = known & _in_gallery(file, bundle)
+    same = known & _in_gallery(file, bundle)
+    nearly = known & ~same & _near_gallery(file, bundle)
+    leaked = same | nearly
     failures = _failures(file, bundle)
     n = int(known.sum()) + len(failures)
     fresh = known & ~leaked
@@ -189,7 +196,8 @@ def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
         strangers_named=int(np.sum(~known & accepted)),
         stranger_people=tuple(file.people[i] for i in np.unique(file.person[~known])),
         missing_people=tuple(name for name in bundle.people if name not in present),
-        leaks=int(leaked.sum()),
+        leaks=int(same.sum()),
+        near_leaks=int(nearly.sum()),
         accuracy_without_leaks=wilson(
             float(np.sum(right & fresh)) / max(n - int(leaked.sum()), 1), n - int(leaked.sum())
         ),
@@ -215,6 +223,16 @@ def _owner(failure: Skipped) -> str:
 def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
     trained = {digest.tobytes() for digest in bundle.gallery.sha256}
     return np.array([digest.tobytes() in trained for digest in file.sha256], bool)
+
+
+def _near_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
+    """Tell which pictures are near copies of training pictures, where the model kept what tells."""
+    found, gallery = np.zeros(len(file), bool), bundle.gallery
+    if len(gallery.pixels):
+        mine = Faces(file.vectors(bundle.layer), file.columns["faces/pixels"], file.person)
+        theirs = Faces(gallery.vectors, gallery.pixels, gallery.person)
+        found[[one.first for one in near_copies_between(mine, theirs)]] = True
+    return found
 
 
 def _failures(file: FeatureFile, bundle: Bundle) -> tuple[Skipped, ...]:

@@ -20,10 +20,12 @@ from facefeat.heads._rows import blocks
 from facefeat.heads._rowspace import Vectors
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
-from facefeat.learn.bundle import Bundle, Gallery
+from facefeat.learn.bundle import Bundle
 from facefeat.learn.compare import compare, left_out_sentence
+from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
-from facefeat.learn.splits import folds, groups_of
+from facefeat.learn.gallery import MOST_FACES, Gallery
+from facefeat.learn.splits import folds
 from facefeat.learn.threads import cores
 from facefeat.learn.training import TrainingSet
 from facefeat.learn.unknown import SCORE, choose_threshold
@@ -125,7 +127,7 @@ def fit(
         versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
         estimator=estimator,
         unknown=score,
-        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256)),
+        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file)),
     )
     bundles.write(bundle, Path(output), model_card(bundle))
     return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
@@ -142,6 +144,11 @@ def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
             f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling."
         )
     return X
+
+
+def _faces(file: FeatureFile) -> NDArray[np.uint8]:
+    """Return the grey faces that a bundle keeps."""
+    return np.asarray(file.columns["faces/pixels"][: len(file) if len(file) <= MOST_FACES else 0])
 
 
 def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float) -> None:
@@ -255,7 +262,8 @@ Names {len(bundle.people)} people in photographs, or says "unknown".
 * **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir}
 * **Made with**: {", ".join(f"{name} {number}" for name, number in bundle.versions.items())}
 
-The file holds the training pictures' vectors, names and paths (not their pixels): treat it as personal data.
+The file holds the training pictures' vectors, names and paths, and each face in grey at 64 x 64 pixels: treat it as
+personal data.
 A network trained on ImageNet is no face network: on unconstrained photographs of many people expect far less
 than on the pictures it was measured with, and do not use it to decide about people.
 """

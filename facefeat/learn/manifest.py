@@ -19,7 +19,7 @@ from facefeat.learn.unknown import Threshold
 
 MANIFEST = "manifest.json"
 FORMAT = "facefeat-bundle"
-VERSION = 1
+VERSION = 2
 MAX_NAME = 1024  # characters of a person's name
 MAX_SEARCHED = 4096  # pixels to which a photograph may be enlarged to search it for faces
 
@@ -58,8 +58,8 @@ class Manifest:
     versions: dict[str, str]
 
 
-def check_format(path: Path, values: Any) -> None:
-    """Refuse what is no manifest of this format.
+def check_format(path: Path, values: Any) -> int:
+    """Return the number of a manifest's format; refuse what is no manifest, or a newer one.
 
     Raises
     ------
@@ -70,6 +70,7 @@ def check_format(path: Path, values: Any) -> None:
         raise ForeignFile(f"{path} is a ZIP file that facefeat did not make.")
     if int(number) > VERSION:
         raise NewerFile(f"{path} has format {number}; this facefeat reads up to {VERSION}. Install a newer facefeat.")
+    return int(number)
 
 
 def checked(path: Path, values: Mapping[str, Any]) -> Manifest:

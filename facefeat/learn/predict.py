@@ -135,8 +135,9 @@ class Recogniser:
         return [self._photo(path, top) for path in pictures]
 
     def _photo(self, path: str | Path, top: int) -> Photo:
+        finder = self.encoder.finder
         try:
-            faces = self.encoder.all_faces(self.encoder.open(picture.read(path)))
+            faces = finder.all_faces(finder.open(picture.read(path)))
         except PictureRefused as refused:
             return Photo(str(path), (), refused)
         vectors = self.encoder.vectors([face.pixels for face in faces])[self.bundle.layer]
@@ -158,7 +159,14 @@ class Recogniser:
         return namings(self.bundle, X, top, self._gallery)
 
 
-def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", weights: str | None = None) -> Recogniser:
+def load(
+    model: str | Path,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    weights: str | None = None,
+    detector: Path | None = None,
+) -> Recogniser:
     """Make a model ready to name faces.
 
     Parameters
@@ -168,6 +176,8 @@ def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", we
         See ``facefeat.features.encode.engine_for``.
     weights : str or None
         The weights file, for a model whose vectors were made with a user's own.
+    detector : Path or None
+        The detector's file, likewise.
 
     Returns
     -------
@@ -180,7 +190,7 @@ def load(model: str | Path, *, engine: str = "auto", precision: str = "auto", we
     isolated.begin()  # it starts while the model is read
     bundle = bundles.read(model)
     chosen = engine_for(bundle.recipe, engine, precision)
-    return Recogniser(bundle, Encoder(plan_of(bundle.recipe, weights), chosen, SMALL_BATCH))
+    return Recogniser(bundle, Encoder(plan_of(bundle.recipe, weights, detector), chosen, SMALL_BATCH))
 
 
 def predict(model: str | Path, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.errors import InputError
-from facefeat.features.store.file import FeatureFile
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,6 @@ class Folds:
     def tested(self) -> NDArray[np.int64]:
         """Row numbers that are tested, sorted."""
         return np.unique(np.concatenate([test for _, test in self.splits]))
-
-
-def groups_of(file: FeatureFile) -> NDArray[np.int64]:
-    """Give every picture a number such that copies of one picture (the same bytes) share a number.
-
-    Parameters
-    ----------
-    file : FeatureFile
-
-    Returns
-    -------
-    ndarray of shape (n_images,), int64
-    """
-    _, groups = np.unique(file.sha256, axis=0, return_inverse=True)
-    return groups.reshape(-1).astype(np.int64)
 
 
 def folds(
@@ -223,5 +207,5 @@ def _notes(
         notes.append(f"{few} people have fewer pictures than there are folds; they are tested in some folds only.")
     copies = len(groups) - len(np.unique(groups))
     if copies:
-        notes.append(f"{copies} pictures are copies of another, byte for byte; copies stay on one side of a fold.")
+        notes.append(f"{copies} pictures are copies or near copies of another; such stay on one side of a fold.")
     return tuple(notes)

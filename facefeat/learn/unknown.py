@@ -104,7 +104,7 @@ def choose_threshold(
     X : ndarray of shape (n_images, n_features)
     y : ndarray of shape (n_images,), int32
     groups : ndarray of shape (n_images,), int64
-        See ``facefeat.learn.splits.groups_of``.
+        See ``facefeat.learn.copies.groups_of``.
     people : tuple of str
     fpir : float, default=0.01
     random_state : int, default=0

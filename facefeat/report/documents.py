@@ -103,7 +103,11 @@ def comparison(found: Comparison) -> dict[str, Any]:
             "images": found.n_images,
             "tested": found.n_tested,
         },
-        "leaks": {"copies": found.copies},
+        "leaks": {
+            "copies": found.copies,
+            "near_copies": found.near_copies,
+            "accuracy_with": _share(found.with_leaks) if found.with_leaks else None,
+        },
         "notes": list(found.folds.notes),
     }
 
@@ -127,7 +131,11 @@ def evaluation(found: Evaluation) -> dict[str, Any]:
             "named": found.strangers_named,
         },
         "missing_people": list(found.missing_people),
-        "leaks": {"images": found.leaks, "accuracy_without": _share(found.accuracy_without_leaks)},
+        "leaks": {
+            "images": found.leaks,
+            "near": found.near_leaks,
+            "accuracy_without": _share(found.accuracy_without_leaks),
+        },
         "ran_on": found.ran_on,
     }
 

@@ -88,6 +88,7 @@ def comparison(found: Comparison) -> RenderableType:
         table.add_row("", row.head, "", *_figures(row), style="italic dim")
     lines: list[RenderableType] = [table, Text(words.verdict(found), style="bold")]
     lines += [Text(text, style="dim") for text in (words.protocol(found), *found.folds.notes)]
+    lines += [Text(words.with_leaks(found), style="dim")] if found.with_leaks else []
     lines += [Text(left_out_sentence(found.left_out, "--heads"), style="yellow")] if found.left_out else []
     lines += [
         Text(f"{head} on {layer} could not be fitted: {why}", style="yellow") for head, layer, why in found.failed
@@ -130,11 +131,11 @@ def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:
         )  # fmt: skip
     if found.missing_people:
         rows.append(("missing", f"in the model, but not here: {words.listed(found.missing_people[:5])}"))
-    if found.leaks:
-        without = "it" if found.leaks == 1 else "them"
-        rest = found.accuracy_without_leaks.mean
+    if n := found.leaks + found.near_leaks:
+        rest, without = found.accuracy_without_leaks.mean, "it" if n == 1 else "them"
         left = f"{without} {words.percent(rest)}" if math.isfinite(rest) else f"{without} none is left"
-        rows.append(("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too; without {left}"))
+        near = f" and near copies of {found.near_leaks:,} more" if found.near_leaks else ""
+        rows.append(("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too{near}; without {left}"))
     rows += [("failed", f"{one.path}: {one.message}") for one in shown(found.failures, verbose)]
     rows.append(("made by", found.ran_on))
     parts: list[RenderableType] = [facts(rows), _people(found, verbose)]

@@ -93,6 +93,14 @@ def protocol(found: Comparison) -> str:
     )
 
 
+def with_leaks(found: Comparison) -> str:
+    """Say what copies on both sides of the folds would have made of the best figure."""
+    share, best = found.with_leaks, found.best
+    if share is None:
+        return ""
+    return f"With copies on both sides of the folds, {best.head} on {best.layer} would have had {percent(share.mean)}."
+
+
 def skipped_summary(skipped: Sequence[Skipped]) -> str:
     """Count skipped pictures by code.
 

@@ -68,7 +68,7 @@ def scenes() -> Iterator[Any]:
 def face_step(pixels: Sequence[Any], detector: MTCNN) -> None:
     """Find the faces of photographs, choose one of each and cut it out."""
     for one, found in zip(pixels, faces.detect_all(pixels, detector, STEP), strict=True):
-        index = faces.choose(found, STEP.policy)
+        index = faces.choose(found, STEP.policy, *one.shape[1::-1])
         _ = faces.whole(one, SQUARE) if index is None else faces.cut(one, found, index, STEP, SQUARE)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from faces import cross_validated, find, folder_people, orl_people, vectors
+from faces import cross_validated, draws, find, folder_people, orl_people, vectors
 from network import orl_squares
 from PIL import Image
 from rivals import BATCH, CORES, Vectors, engine_network, keras_predict, recipe_of, rivals
@@ -35,10 +35,12 @@ from facefeat.engines.choose import choose
 from facefeat.engines.network import describe
 from facefeat.features.encode import Plan
 from facefeat.features.extract import extract
+from facefeat.learn import head as heads
 
 ROUNDS = 3
 SHARE_ROUNDS = 7
 CLASSIC_SIZE = 224
+SCORED = ("svm", "logreg", "lda")
 
 
 def write_pictures(folder: Path, n: int) -> None:
@@ -188,31 +190,31 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def accuracy(squad: Path | None, sizes: list[int]) -> Iterator[dict[str, Any]]:
-    """Score the classic recipe (whole picture, 224, the last block) and facefeat's with the face step."""
-    from facefeat.learn import head as heads
-
+    """Score the classic recipes (whole picture, 224, the last block, no mirror image) and facefeat's with the face step."""
     engine = choose()
-    sets = {"ORL, 10 folds": (find(orl_people(), engine), None)}
-    if squad:
-        both = [find(folder_people(squad / part), engine) for part in ("Train", "Test")]
-        sets["squad, Train to Test"] = (both[0], both[1])
+    orl = find(orl_people(), engine)
+    both = [find(folder_people(squad / part), engine) for part in ("Train", "Test")] if squad else []
+    classic = {"whole": True, "size": CLASSIC_SIZE, "layers": ["block5_pool"], "flip": False}
     recipes: dict[str, dict[str, Any]] = {
-        "whole picture, 224, block5_pool": {"whole": True, "size": 224, "layers": ["block5_pool"], "flip": False},
+        "whole picture, 224, block5_pool, mean": {**classic, "pooling": "avg"},
+        "whole picture, 224, block5_pool, flattened": {**classic, "pooling": "flatten"},
         **{f"face, {size}, block4_pool": {"size": size, "layers": ["block4_pool"]} for size in sizes},
     }
-    for what, (train, test) in sets.items():
-        for name, choices in recipes.items():
-            layer, row = choices["layers"][0], {"pictures": what, "recipe": name}
-            X = vectors(train, engine, **choices)[layer]
-            Z = vectors(test, engine, **choices)[layer] if test else None
-            for head in ("svm", "logreg", "lda"):
-                if test is None:
-                    share = cross_validated(X, train.person, train.groups, train.people, head, 10)
-                else:
-                    named = heads.build(head).fit(X, train.person).predict(Z)
-                    share = float(np.mean(named == test.person))
-                row[head] = f"{share:.3f}"
-            yield row
+    for name, choices in recipes.items():
+        layer = choices["layers"][0]
+        X = vectors(orl, engine, **choices)[layer]
+        yield {"pictures": "ORL, 10 folds", "recipe": name} | {
+            head: f"{cross_validated(X, orl.person, orl.groups, orl.people, head, 10):.3f}" for head in SCORED
+        }
+        yield {"pictures": "ORL, 2 train, 8 test", "recipe": name} | {
+            head: f"{draws(X, orl.person, head, 2, 5):.3f}" for head in SCORED
+        }
+        if both:
+            X, Z = (vectors(part, engine, **choices)[layer] for part in both)
+            named = {head: heads.build(head).fit(X, both[0].person).predict(Z) for head in SCORED}
+            yield {"pictures": "squad, Train to Test", "recipe": name} | {
+                head: f"{np.mean(names == both[1].person):.3f}" for head, names in named.items()
+            }
 
 
 def show(rows: Iterator[dict[str, Any]]) -> None:

@@ -73,7 +73,7 @@ def vectors(data: Faces, engine: Engine, whole: bool = False, **choices: Any) ->
     encoder = Encoder(made, engine)
     squares = []
     for pixels, found in zip(data.pixels, data.found, strict=True):
-        index = None if whole else faces.choose(found, step.policy)
+        index = None if whole else faces.choose(found, step.policy, *pixels.shape[1::-1])
         size = made.recipe.input_size
         face = faces.whole(pixels, size) if index is None else faces.cut(pixels, found, index, step, size)
         squares.append(face.pixels)

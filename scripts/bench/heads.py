@@ -31,9 +31,10 @@ from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.compare import Comparison, compare, left_out_sentence
+from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Trial, cross_validate
 from facefeat.learn.fit import SEARCH_FOLDS, fit
-from facefeat.learn.splits import folds, groups_of
+from facefeat.learn.splits import folds
 
 HEADS = ("knn", "lda", "logreg", "prototype", "svm")
 WIDE = ("logreg", "svm", "lda")
@@ -164,7 +165,7 @@ def made(n: int, n_people: int, d: int, like: FeatureFile, folder: Path) -> Feat
         vectors[start : start + 10_000] = centres[rows] * rng.gamma(0.1, 10.0, (len(rows), d))
     columns = {
         "images/sha256": rng.integers(0, 256, (n, 32), dtype=np.uint8),
-        "faces/pixels": rng.integers(0, 256, (n, 32, 32), dtype=np.uint8),
+        "faces/pixels": rng.integers(0, 256, (n, 64, 64), dtype=np.uint8),
         f"features/{like.layers[-1]}": vectors,
     }
     people = tuple(f"person {number:05d}" for number in range(n_people))

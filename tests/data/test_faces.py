@@ -105,7 +105,7 @@ def test_an_unknown_template_or_policy_is_refused() -> None:
         faces.placement(np.zeros(4, np.float32), ARCFACE.astype(np.float32), FaceStep(template="boxes"))
     assert str(caught.value) == "There is no template 'boxes'; did you mean 'box'? There are: arcface, box."
     with pytest.raises(UsageError) as caught:
-        faces.choose(Detections.none(), "biggest")
+        faces.choose(Detections.none(), "biggest", 100, 100)
     assert str(caught.value).startswith("There is no policy 'biggest'")
 
 
@@ -146,8 +146,8 @@ def test_the_whole_picture_is_squeezed() -> None:
 def test_the_largest_face_is_taken_whatever_its_score() -> None:
     detector = FakeDetector([[10, 10, 40, 40], [50, 50, 150, 150]], [0.99, 0.91])
     found = faces.detect(random_pixels(200, 200), detector, STEP)
-    assert faces.choose(found, "largest") == 1
-    assert faces.choose(Detections.none(), "largest") is None
+    assert faces.choose(found, "largest", 100, 100) == 1
+    assert faces.choose(Detections.none(), "largest", 100, 100) is None
 
 
 def test_a_cut_face_keeps_where_it_came_from() -> None:

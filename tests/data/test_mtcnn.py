@@ -60,7 +60,7 @@ def enlarged(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 def largest_face(pixels: NDArray[np.uint8], detector: MTCNN, step: FaceStep) -> Face:
     """Cut out the largest face of a picture, or squeeze the whole of it where there is none."""
     found = faces.detect(pixels, detector, step)
-    index = faces.choose(found, step.policy)
+    index = faces.choose(found, step.policy, 640, 640)
     return faces.whole(pixels, 64) if index is None else faces.cut(pixels, found, index, step, 64)
 
 

@@ -23,7 +23,7 @@ from facefeat.heads import dense
 squares = list(np.load(sys.argv[1]))
 engine = choose("keras", "float32", threads=2)
 encoder = Encoder(plan("vgg16", size=64), engine, 4)
-faces = encoder.faces([encoder.open(open(sys.argv[2], "rb").read())])
+faces = encoder.finder.faces([encoder.finder.open(open(sys.argv[2], "rb").read())])
 rng = np.random.default_rng(0)
 X, y = rng.normal(0, 1, (40, 8)).astype(np.float32), np.arange(40) % 2
 X[:, 0] += 4 * y
@@ -39,7 +39,7 @@ def test_vectors_faces_and_the_dense_head_on_a_backend(backend: str, tmp_path: P
         pytest.skip(f"{backend} is not installed")
     encoder = Encoder(plan("vgg16", size=64), choose("openvino", "float32"), 4)
     file = orl / "s01" / "01.pgm"
-    (face,) = encoder.all_faces(encoder.open(file.read_bytes()))
+    (face,) = encoder.finder.all_faces(encoder.finder.open(file.read_bytes()))
     np.save(tmp_path / "squares.npy", np.stack([face.pixels] * 2))
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     arguments = [str(tmp_path / "squares.npy"), str(file), str(tmp_path / "found.npz")]

@@ -35,7 +35,7 @@ def test_layers_are_in_the_networks_order() -> None:
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
-        ({"faces_mode": "atuo"}, "There is no way to handle faces 'atuo'; did you mean 'auto'? There are: auto, none."),
+        ({"faces_mode": "atuo"}, "There is no way to handle faces 'atuo'; did you mean 'auto'? There are: auto, mtcnn, none, yunet:FILE."),
         ({"pooling": "grid2"}, "There is no pooling 'grid2'. There are: avg, max."),
         ({"layers": ["grey9"]}, "There is no layer 'grey9'; did you mean 'grey8'? There are: grey16, grey4, grey8."),
         ({"size": 31}, "The size must be from 32 to 512 pixels; 31 was given."),
@@ -96,10 +96,10 @@ class _Two:
 
 def test_every_face_is_given_from_left_to_right(engine: Engine, detector: MTCNN) -> None:
     encoder = Encoder(plan("thumb"), engine)
-    encoder._detector = _Two()  # type: ignore[assignment]
-    opened = encoder.open(encoded(random_pixels(200, 200)))
-    assert [face.box[0] for face in encoder.all_faces(opened)] == [10, 100]
-    (chosen,) = encoder.faces([opened])
+    encoder.finder._detector = _Two()  # type: ignore[assignment]
+    opened = encoder.finder.open(encoded(random_pixels(200, 200)))
+    assert [face.box[0] for face in encoder.finder.all_faces(opened)] == [10, 100]
+    (chosen,) = encoder.finder.faces([opened])
     assert isinstance(chosen, Face)
     np.testing.assert_array_equal(chosen.box, [10, 20, 70, 80])
 
@@ -107,7 +107,7 @@ def test_every_face_is_given_from_left_to_right(engine: Engine, detector: MTCNN)
 def test_a_picture_without_a_face_gives_the_whole_of_it(engine: Engine, detector: MTCNN) -> None:
     for mode in ("auto", "none"):
         encoder = Encoder(plan("thumb", faces_mode=mode), engine)
-        (face,) = encoder.all_faces(encoder.open(encoded(np.zeros((60, 40, 3), np.uint8))))
+        (face,) = encoder.finder.all_faces(encoder.finder.open(encoded(np.zeros((60, 40, 3), np.uint8))))
         assert not face.found
         np.testing.assert_array_equal(face.box, [0, 0, 40, 60])
 
@@ -132,7 +132,7 @@ def test_a_large_jpeg_is_decoded_as_far_as_it_is_needed(engine: Engine, orl_pixe
         (plan("thumb", faces_mode="none", size=200), (300, 400)),
         (_of_all_pixels(plan("thumb")), (1200, 1600)),
     ):
-        opened = Encoder(made, engine).open(data)
+        opened = Encoder(made, engine).finder.open(data)
         assert opened.decoded.pixels.shape == (*shape, 3)
         assert (opened.decoded.height, opened.decoded.width) == (1200, 1600)
         assert opened.full.shape == (1200, 1600, 3)
@@ -147,7 +147,7 @@ def test_a_face_is_where_it_is_however_far_the_picture_was_decoded(
 ) -> None:
     data, made = _photograph(orl_pixels[0]), plan("vgg16", size=64, layers=["block4_pool"])
     few, all_ = (Encoder(one, engine) for one in (made, _of_all_pixels(made)))
-    (mine,), (whole,) = few.all_faces(few.open(data)), all_.all_faces(all_.open(data))
+    (mine,), (whole,) = few.finder.all_faces(few.finder.open(data)), all_.finder.all_faces(all_.finder.open(data))
     side = float(whole.box[2] - whole.box[0])
     assert mine.found and whole.found and side > 300
     np.testing.assert_allclose(mine.box, whole.box, atol=0.02 * side)
@@ -159,8 +159,8 @@ def test_a_face_is_where_it_is_however_far_the_picture_was_decoded(
 def test_a_face_with_too_few_decoded_pixels_is_cut_from_all(engine: Engine, orl_pixels: NDArray[np.uint8]) -> None:
     data, made = _photograph(orl_pixels[0]), plan("thumb", size=400)
     few, all_ = (Encoder(one, engine) for one in (made, _of_all_pixels(made)))
-    opened = few.open(data)
-    (mine,), (whole,) = few.faces([opened]), all_.faces([all_.open(data)])
+    opened = few.finder.open(data)
+    (mine,), (whole,) = few.finder.faces([opened]), all_.finder.faces([all_.finder.open(data)])
     assert "full" in vars(opened)
     assert isinstance(mine, Face) and isinstance(whole, Face)
     difference = np.abs(mine.pixels.astype(int) - whole.pixels.astype(int)).mean()
@@ -170,15 +170,15 @@ def test_a_face_with_too_few_decoded_pixels_is_cut_from_all(engine: Engine, orl_
 def test_the_whole_of_a_reduced_picture_keeps_its_size_in_full(engine: Engine) -> None:
     encoder = Encoder(plan("thumb"), engine)
     data = encoded(np.full((1300, 1700, 3), 99, np.uint8), "JPEG")
-    (face,) = encoder.all_faces(encoder.open(data))
+    (face,) = encoder.finder.all_faces(encoder.finder.open(data))
     assert not face.found
     np.testing.assert_array_equal(face.box, [0, 0, 1700, 1300])
 
 
 def test_pictures_are_found_the_same_in_any_company(engine: Engine) -> None:
     encoder = Encoder(plan("thumb", faces_mode="none"), engine)
-    opened = [encoder.open(encoded(person_pixels("ada", i))) for i in range(5)]
-    together, alone = encoder.faces(opened), [encoder.faces([one])[0] for one in opened]
+    opened = [encoder.finder.open(encoded(person_pixels("ada", i))) for i in range(5)]
+    together, alone = encoder.finder.faces(opened), [encoder.finder.faces([one])[0] for one in opened]
     for one, other in zip(together, alone, strict=True):
         assert isinstance(one, Face) and isinstance(other, Face)
         np.testing.assert_array_equal(one.pixels, other.pixels)

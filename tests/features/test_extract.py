@@ -53,7 +53,7 @@ def test_rows_are_the_vectors_of_the_pictures(people: Path, output: Path, engine
     assert file.people == ("ada", "bob")
     encoder = Encoder(THUMB, engine)
     for row, path in enumerate(file.paths):
-        (face,) = encoder.all_faces(encoder.open((people / path).read_bytes()))
+        (face,) = encoder.finder.all_faces(encoder.finder.open((people / path).read_bytes()))
         for layer, vectors in encoder.vectors([face.pixels]).items():
             np.testing.assert_array_equal(file.vectors(layer)[row], vectors[0])
     np.testing.assert_array_equal(file.columns["faces/box"], [[0, 0, 48, 48]] * 6)

@@ -261,7 +261,7 @@ def test_a_disk_that_will_not_hold_the_rest_is_said_after_the_first_shard(
 ) -> None:
     monkeypatch.setattr(compute, "SHARD_ROWS", 5)
     people = write_people(tmp_path / "people", {"ada": 20})
-    row = 32 + 2 + 16 + 40 + 4 + 1 + 32 * 32 + 4 * (8 * 8 + 16 * 16)  # the columns of ROW and two layers
+    row = 32 + 2 + 16 + 40 + 4 + 1 + 2 + 64 * 64 + 4 * (8 * 8 + 16 * 16)  # the columns of ROW and two layers
     needed = (2 * 15 + 5) * row  # shards of fifteen more, and the file of twenty
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))

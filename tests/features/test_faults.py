@@ -254,7 +254,7 @@ def test_a_damaged_feature_file_is_refused_and_left_as_it_is(
         )
 
 
-@pytest.mark.parametrize(("what", "size"), [("shard-", 17_000), (OUTPUT, 512)])
+@pytest.mark.parametrize(("what", "size"), [("shard-", 22_000), (OUTPUT, 512)])
 def test_a_disk_that_does_not_keep_what_is_written_is_found_at_once(
     machine: Machine, cases: dict[str, Scenario], what: str, size: int, tmp_path: Path
 ) -> None:

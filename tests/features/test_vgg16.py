@@ -130,10 +130,11 @@ def test_a_fresh_interpreter_needs_neither_tensorflow_nor_keras(engine: Engine, 
 import json, sys
 import numpy as np
 from facefeat.data.pixels import Decoded
+from facefeat.data.finder import Opened
 from facefeat.engines.choose import choose
-from facefeat.features.encode import Encoder, Opened, plan
+from facefeat.features.encode import Encoder, plan
 encoder = Encoder(plan("vgg16", size={SIZE}), choose("openvino", "float32"), 4)
-(face,) = encoder.faces([Opened(b"", Decoded(np.zeros((64, 64, 3), np.uint8), 64, 64))])
+(face,) = encoder.finder.faces([Opened(b"", Decoded(np.zeros((64, 64, 3), np.uint8), 64, 64))])
 vectors = encoder.vectors([face.pixels])
 print(json.dumps([[m for m in ("tensorflow", "keras", "mtcnn") if m in sys.modules], sorted(vectors)]))
 """

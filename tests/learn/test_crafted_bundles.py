@@ -91,7 +91,7 @@ WITHIN: dict[str, tuple[Change, str]] = {
     ),
     "an array missing": (
         lambda whole: whole.inner[GALLERY].pop(),
-        "gallery.npz in M is damaged: it does not hold the arrays vectors, person, paths, sha256.",
+        "gallery.npz in M is damaged: it does not hold the arrays vectors, person, paths, sha256, pixels.",
     ),
 }  # fmt: skip
 

@@ -156,7 +156,7 @@ LABELS: dict[str, tuple[Change, str]] = {
         "gallery.npz in M is damaged: it has people that the manifest does not name, or none of somebody.",
     ),
     "no pictures at all": (
-        lambda whole: [swapped(whole, name, lambda a: a[:0]) for name in ("vectors", "person", "paths", "sha256")],
+        lambda whole: [swapped(whole, name, lambda a: a[:0]) for name in ("vectors", "person", "paths", "sha256", "pixels")],
         "gallery.npz in M is damaged: it has people that the manifest does not name, or none of somebody.",
     ),
     "strangers' prototypes exchanged": (
@@ -178,7 +178,7 @@ def honest(head: str, X: Vectors, y: Any, folder: Path, params: dict[str, Any] |
     template = bundles.read(folder / "template")
     people = tuple(f"p{i}" for i in range(y.max() + 1))
     paths = tuple(f"{people[who]}/{i}.png" for i, who in enumerate(y))
-    gallery = Gallery(X.astype(np.float16), y, paths, np.zeros((len(y), 32), np.uint8))
+    gallery = Gallery(X.astype(np.float16), y, paths, np.zeros((len(y), 32), np.uint8), np.zeros((0, 64, 64), np.uint8))
     estimator, params = heads.build(head, params).fit(X, y), params or {}
     made = replace(
         template, head=head, params=params, people=people, estimator=estimator, unknown=fit_score(X, y), gallery=gallery

@@ -10,7 +10,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from facefeat.errors import InputError
 from facefeat.features.store.file import read
-from facefeat.learn.splits import folds, groups_of, stratified
+from facefeat.learn.copies import groups_of
+from facefeat.learn.splits import folds, stratified
 
 NAMES = tuple("abcdefgh")
 
@@ -94,7 +95,7 @@ def test_the_notes_say_what_was_done() -> None:
         "3 folds instead of 5: nobody has more than 3 different pictures.",
         "One picture only, so it trains and is never tested: c.",
         "1 people have fewer pictures than there are folds; they are tested in some folds only.",
-        "2 pictures are copies of another, byte for byte; copies stay on one side of a fold.",
+        "2 pictures are copies or near copies of another; such stay on one side of a fold.",
     )
 
 

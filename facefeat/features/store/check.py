@@ -191,6 +191,7 @@ def _shard(path: Path, recipe: Recipe | None) -> tuple[Columns, tuple[Skipped, .
     datasets, attrs = layout.places(path)
     try:
         columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+        columns = layout.lifted(columns, sealed.version_of(raw))
         own = Recipe.from_json(attrs["recipe"])
         if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
             raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.data.quality import SIDE
 from facefeat.errors import DamagedFile
 from facefeat.features.store.sealed import BLOCK
 from facefeat.features.store.skeleton import Place, n_bytes
 
-THUMBNAIL = 32  # side of the grey picture kept of every face, pixels
+THUMBNAIL = SIDE  # of the grey picture kept of every face, pixels
 
 # What is kept of each picture that was computed, whatever its name: dtype and the shape of one row.
 ROW = {
@@ -24,6 +25,7 @@ ROW = {
     "faces/landmarks": ("<f4", (5, 2)),
     "faces/score": ("<f4", ()),
     "faces/found": ("?", ()),
+    "faces/count": ("<i2", ()),
     "faces/pixels": ("u1", (THUMBNAIL, THUMBNAIL)),
 }
 FEATURES = "features/"
@@ -36,6 +38,18 @@ Columns = dict[str, NDArray[Any]]
 def number_columns(layers: Sequence[str]) -> tuple[str, ...]:
     """Name the columns of a row that do not depend on the picture's name."""
     return (*ROW, *(FEATURES + layer for layer in layers))
+
+
+def lifted(columns: Columns, version: int) -> Columns:
+    """Return the columns of a file of any format as those of the newest.
+
+    Format 1 did not count the faces of a picture, and kept half as many pixels along each side.
+    """
+    if version >= 2:
+        return columns
+    small = columns["faces/pixels"]
+    counts = np.broadcast_to(np.array(-1, "<i2"), len(small))
+    return columns | {"faces/count": counts, "faces/pixels": small.repeat(2, axis=1).repeat(2, axis=2)}
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ def read(path: str | Path) -> FeatureFile:
     datasets, attrs = layout.places(path)
     try:
         columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+        columns = layout.lifted(columns, sealed.version_of(raw))
         return _checked(path, columns, attrs)
     except FileFormatError:
         raise

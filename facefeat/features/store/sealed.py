@@ -20,16 +20,16 @@ from facefeat.data import regular
 from facefeat.errors import DamagedFile, ForeignFile, NewerFile
 
 FORMAT = "facefeat-features"
-VERSION = 1
+VERSION = 2
 BLOCK = 512
 
 _CHUNK = 4 * 1024**2
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def header(digest: str) -> bytes:
+def header(digest: str, version: int = VERSION) -> bytes:
     """Return the first 512 bytes for a digest in hex."""
-    return f"{FORMAT}/{VERSION}\nsha256 {digest}\n".encode().ljust(BLOCK, b"\0")
+    return f"{FORMAT}/{version}\nsha256 {digest}\n".encode().ljust(BLOCK, b"\0")
 
 
 def digest_of(handle: int) -> str:
@@ -74,6 +74,11 @@ def checked_map(path: Path) -> NDArray[np.uint8]:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
+def version_of(raw: NDArray[np.uint8]) -> int:
+    """Return the number of the format of a file that was checked."""
+    return int(raw[:BLOCK].tobytes().split(b"\n")[0].partition(b"/")[2])
+
+
 def release(column: NDArray[Any]) -> None:
     """Let go of a mapped file's pages that were read, so that they do not add up; they are read again if needed."""
     base: Any = column
@@ -98,6 +103,6 @@ def _expected(start: bytes, path: Path) -> str:
         raise NewerFile(
             f"{path} has format {int(found[2])}; this facefeat reads up to {VERSION}. Install a newer facefeat."
         )
-    if len(start) < BLOCK or not found[3] or start != header(found[3].decode()):
+    if len(start) < BLOCK or not found[3] or start != header(found[3].decode(), int(found[2])):
         raise DamagedFile(f"{path} is damaged: its first bytes are cut off.")
     return found[3].decode()

@@ -193,5 +193,6 @@ def _read(path: Path, recipe: Recipe) -> Shard:
     if attrs.get("recipe_sha256") != recipe.sha256:
         raise RecipeMismatch(f"{path} is of another recipe.")
     columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+    columns = layout.lifted(columns, sealed.version_of(raw))
     kept = {name: column for name, column in columns.items() if not name.startswith("skipped/")}
     return Shard(kept, layout.skipped_of(columns), attrs["made_by"])

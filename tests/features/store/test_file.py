@@ -77,18 +77,18 @@ def test_empty_files_are_damaged(tmp_path: Path) -> None:
         assert complaint(path, DamagedFile) == f"{path} is damaged: it is empty, or its start was lost."
 
 
-@pytest.mark.parametrize("version", [2, 10, 999_999_999])
+@pytest.mark.parametrize("version", [3, 10, 999_999_999])
 def test_newer_files(tmp_path: Path, thumb_file: Path, version: int) -> None:
     path = tmp_path / "f.h5"
     path.write_bytes(b"facefeat-features/%d\nwhatever comes then" % version)
     assert complaint(path, NewerFile) == (
-        f"{path} has format {version}; this facefeat reads up to 1. Install a newer facefeat."
+        f"{path} has format {version}; this facefeat reads up to 2. Install a newer facefeat."
     )
 
 
 def test_there_never_was_a_version_0(tmp_path: Path, thumb_file: Path) -> None:
     path = tmp_path / "f.h5"
-    path.write_bytes(thumb_file.read_bytes().replace(b"features/1", b"features/0", 1))
+    path.write_bytes(thumb_file.read_bytes().replace(b"features/2", b"features/0", 1))
     assert complaint(path, ForeignFile) == f"{path} is not a feature file; facefeat extract makes one."
 
 

@@ -103,7 +103,7 @@ def test_any_hdf5_program_reads_it(tmp_path: Path) -> None:
     given_ = contents([columns(5, recipe)], ["ada", "Zoë"], [skipped(1)])
     publish(tmp_path / "f.h5", recipe, given_)
     with h5py.File(tmp_path / "f.h5", "r") as file:
-        assert file.attrs["format"] == "facefeat-features/1"
+        assert file.attrs["format"] == "facefeat-features/2"
         assert file.attrs["recipe_sha256"] == recipe.sha256
         assert list(file["people"].asstr()) == ["ada", "Zoë"]
         assert list(file["images/path"].asstr()) == given_.paths
