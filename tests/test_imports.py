@@ -18,7 +18,20 @@ from tests.making import run_python, write_people
 PACKAGE = Path(__file__).parents[1] / "facefeat"
 
 # A room knows the rooms before it, never those after.
-ROOMS = ("errors", "plugins", "engines", "data", "features", "heads", "learn", "tune", "report", "serve", "cli")
+ROOMS = (
+    "errors",
+    "plugins",
+    "engines",
+    "data",
+    "features",
+    "heads",
+    "learn",
+    "curate",
+    "tune",
+    "report",
+    "serve",
+    "cli",
+)
 HEAVY = ("numpy", "scipy", "sklearn", "tensorflow", "keras", "h5py", "openvino", "PIL", "skops", "joblib")
 
 

@@ -12,6 +12,7 @@ from facefeat.learn.baselines import PIXELS
 from facefeat.learn.metrics import Share
 
 if TYPE_CHECKING:
+    from facefeat.curate.doctor import Diagnosis
     from facefeat.learn.compare import Comparison
     from facefeat.learn.unknown import Threshold
 
@@ -99,6 +100,15 @@ def with_leaks(found: Comparison) -> str:
     if share is None:
         return ""
     return f"With copies on both sides of the folds, {best.head} on {best.layer} would have had {percent(share.mean)}."
+
+
+def looked_at(found: Diagnosis) -> str:
+    """Say what a diagnosis looked at."""
+    pictures = counted(len(found.dataset.entries), "picture")
+    sentence = f"{pictures} of {counted(len(found.dataset.people), 'person', 'people')}"
+    if found.against:
+        sentence += f", and {counted(len(found.against.entries), 'picture')} of the other data set"
+    return f"{sentence}."
 
 
 def skipped_summary(skipped: Sequence[Skipped]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faces import cross_validated, draws, find, folder_people, main, orl_people, vectors, with_interval
+from faces import cross_validated, draws, find, folder_people, groups, main, orl_people, vectors, with_interval
 
 from facefeat import plugins
 from facefeat.engines.network import Engine
@@ -24,10 +24,10 @@ def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
     """Score every head on every layer, then strangers."""
     orl = find(orl_people(), engine)
     table = vectors(orl, engine)
-    y = orl.person
+    y, apart = orl.person, groups(orl, engine)
     for layer, X in table.items():
         for head in plugins.names("head"):
-            tenfold = cross_validated(X, y, orl.groups, orl.people, head, 10)
+            tenfold = cross_validated(X, y, apart, orl.people, head, 10)
             repeats = 2 if heads.is_slow(head) else 10
             five, two = (draws(X, y, head, n, repeats) for n in (5, 2))
             yield {
@@ -84,11 +84,11 @@ def _strangers(template: str, table: dict[str, Any], y: Any) -> Iterator[dict[st
 
 def _squad(squad: Path, engine: Engine) -> Iterator[dict[str, Any]]:
     train, test = (find(folder_people(squad / part), engine) for part in ("Train", "Test"))
-    A, B = vectors(train, engine), vectors(test, engine)
+    A, B, apart = vectors(train, engine), vectors(test, engine), groups(train, engine)
     for layer in A:
         for head in plugins.names("head"):
             right = heads.build(head).fit(A[layer], train.person).predict(B[layer]) == test.person
-            tenfold = cross_validated(A[layer], train.person, train.groups, train.people, head, 10)
+            tenfold = cross_validated(A[layer], train.person, apart, train.people, head, 10)
             yield {
                 "squad, head": head,
                 "layer": layer,

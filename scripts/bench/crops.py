@@ -3,8 +3,8 @@
     scripts/bench/crops.py --squad FOLDER
 
 Faces are found once; then one choice is changed at a time. Columns: ORL with two training pictures a
-person (mean of 10 draws), squad's Test by a head fitted on Train, and 5 folds over both, copies kept
-together; each for LDA and logistic regression.
+person (mean of 10 draws), squad's Test by a head fitted on Train, and 5 folds over both, dealt three times,
+copies and near copies kept together; each for LDA and logistic regression.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faces import cross_validated, draws, find, folder_people, main, orl_people, vectors
+from faces import cross_validated, draws, find, folder_people, groups, main, orl_people, vectors
 
 from facefeat.engines.network import Engine
+from facefeat.learn import head as heads
 
 HEADS = ("lda", "logreg")
 LAYER = "block4_pool"
+REPEATS = 3  # of the 5 folds
 CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("default", {}),
     ("whole picture", {"whole": True}),
     *((f"box, margin {margin}", {"template": "box", "margin": margin}) for margin in (0.0, 0.1, 0.2)),
     *((f"arcface, margin {margin}", {"template": "arcface", "margin": margin}) for margin in (0.0, 0.1, 0.2)),
     *((f"{size} pixels", {"size": size}) for size in (64, 96, 112)),
+    *((f"96 pixels, box, margin {margin}", {"size": 96, "margin": margin}) for margin in (0.0, 0.1)),
+    ("96 pixels, arcface, margin 0.0", {"size": 96, "template": "arcface", "margin": 0.0}),
     *((f"pooling {pooling}", {"pooling": pooling}) for pooling in ("avg", "max")),
     ("no mirror image", {"flip": False}),
     *((f"layer block{block}_pool", {"layers": [f"block{block}_pool"]}) for block in (3, 5)),
@@ -35,8 +39,9 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
 def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
     """Score every choice."""
     orl = find(orl_people(), engine)
-    train = find(folder_people(squad / "Train"), engine) if squad else None
-    test = find(folder_people(squad / "Test"), engine) if squad else None
+    train, test = (find(folder_people(squad / part), engine) for part in ("Train", "Test")) if squad else (None, None)
+    both = train + test if train and test else None
+    apart = groups(both, engine) if both else None
     for name, choice in CHOICES:
         choice = dict(choice)
         layer = choice.get("layers", [LAYER])[0]
@@ -44,23 +49,14 @@ def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {"choice": name, "numbers": X.shape[1]}
         for head in HEADS:
             row[f"ORL 2/8 {head}"] = draws(X, orl.person, head, 2)
-        if train and test:
-            A, B = (vectors(part, engine, **choice)[layer] for part in (train, test))
-            row |= _squad(A, train, B, test)
+        if train and both:
+            X, n = vectors(both, engine, **choice)[layer], len(train.person)
+            for head in HEADS:
+                named = heads.build(head).fit(X[:n], train.person).predict(X[n:])
+                row[f"squad Test {head}"] = float(np.mean(named == both.person[n:]))
+            for head in HEADS:
+                row[f"squad 5-fold {head}"] = cross_validated(X, both.person, apart, both.people, head, 5, REPEATS)
         yield row
-
-
-def _squad(A: Any, train: Any, B: Any, test: Any) -> dict[str, float]:
-    from facefeat.learn import head as heads
-
-    both, person = np.concatenate([A, B]), np.concatenate([train.person, test.person])
-    digests = np.concatenate([train.groups, test.groups + len(train.groups)])
-    row = {}
-    for head in HEADS:
-        row[f"squad Test {head}"] = float(np.mean(heads.build(head).fit(A, train.person).predict(B) == test.person))
-    for head in HEADS:
-        row[f"squad 5-fold {head}"] = cross_validated(both, person, digests, train.people, head, 5)
-    return row
 
 
 if __name__ == "__main__":

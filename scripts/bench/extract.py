@@ -24,7 +24,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from faces import cross_validated, draws, find, folder_people, orl_people, vectors
+from faces import cross_validated, draws, find, folder_people, groups, orl_people, vectors
 from network import orl_squares
 from PIL import Image
 from rivals import BATCH, CORES, Vectors, engine_network, keras_predict, recipe_of, rivals
@@ -193,6 +193,7 @@ def accuracy(squad: Path | None, sizes: list[int]) -> Iterator[dict[str, Any]]:
     """Score the classic recipes (whole picture, 224, the last block, no mirror image) and facefeat's with the face step."""
     engine = choose()
     orl = find(orl_people(), engine)
+    orl_groups = groups(orl, engine)
     both = [find(folder_people(squad / part), engine) for part in ("Train", "Test")] if squad else []
     classic = {"whole": True, "size": CLASSIC_SIZE, "layers": ["block5_pool"], "flip": False}
     recipes: dict[str, dict[str, Any]] = {
@@ -204,7 +205,7 @@ def accuracy(squad: Path | None, sizes: list[int]) -> Iterator[dict[str, Any]]:
         layer = choices["layers"][0]
         X = vectors(orl, engine, **choices)[layer]
         yield {"pictures": "ORL, 10 folds", "recipe": name} | {
-            head: f"{cross_validated(X, orl.person, orl.groups, orl.people, head, 10):.3f}" for head in SCORED
+            head: f"{cross_validated(X, orl.person, orl_groups, orl.people, head, 10):.3f}" for head in SCORED
         }
         yield {"pictures": "ORL, 2 train, 8 test", "recipe": name} | {
             head: f"{draws(X, orl.person, head, 2, 5):.3f}" for head in SCORED

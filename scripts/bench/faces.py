@@ -16,10 +16,12 @@ from facefeat.data import faces, picture
 from facefeat.data.detections import Detections
 from facefeat.data.folder import list_people
 from facefeat.data.mtcnn import MTCNN
+from facefeat.data.quality import grey
 from facefeat.data.samples import orl_folder
 from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine, describe
 from facefeat.features.encode import Encoder, plan
+from facefeat.learn import copies
 from facefeat.learn import head as heads
 from facefeat.learn.metrics import wilson
 
@@ -31,8 +33,15 @@ class Faces:
     pixels: list[Any]
     found: list[Detections]
     person: Any
-    groups: Any
+    digests: list[str]
     people: tuple[str, ...]
+
+    def __add__(self, other: Faces) -> Faces:
+        """Put two sets of pictures of the same people together."""
+        person = np.concatenate([self.person, other.person])
+        return Faces(
+            self.pixels + other.pixels, self.found + other.found, person, self.digests + other.digests, self.people
+        )
 
 
 def orl_people() -> Iterator[tuple[Path, str]]:
@@ -61,23 +70,36 @@ def find(pictures: Iterator[tuple[Path, str]], engine: Engine) -> Faces:
         digests.append(hashlib.sha256(data).hexdigest())
         found.append(faces.detect(pixels, detector, step))
     people, person = np.unique(names, return_inverse=True)
-    groups = np.unique(digests, return_inverse=True)[1]
-    return Faces(rows, found, person.astype(np.int32), groups.astype(np.int64), tuple(people))
+    return Faces(rows, found, person.astype(np.int32), digests, tuple(people))
+
+
+def groups(data: Faces, engine: Engine) -> Any:
+    """Return a number for each photograph, which its copies and near copies share."""
+    rank = np.unique(data.digests, return_inverse=True)[1].astype(np.int64)
+    encoder = Encoder(plan(faces_mode="none"), engine)
+    squares = cut_squares(data, faces.FaceStep("mtcnn"), encoder.recipe.input_size)
+    pixels = np.array([grey(square) for square in squares])
+    looks = copies.Faces(encoder.vectors(squares)["block4_pool"], pixels, data.person)
+    near = copies.near_copies(looks, np.sort(np.unique(rank, return_index=True)[1]))
+    return copies.joined(rank, [(one.first, one.second) for one in near])
 
 
 def vectors(data: Faces, engine: Engine, whole: bool = False, **choices: Any) -> dict[str, Any]:
     """Make vectors of faces found before; ``template`` and ``margin`` belong to the face step, the rest to ``plan``."""
     crop = {name: choices.pop(name) for name in ("template", "margin") if name in choices}
-    made = plan(faces_mode="none", **choices)
+    encoder = Encoder(plan(faces_mode="none", **choices), engine)
     step = replace(faces.FaceStep("mtcnn"), **crop)
-    encoder = Encoder(made, engine)
+    return encoder.vectors(cut_squares(data, step, encoder.recipe.input_size, whole))
+
+
+def cut_squares(data: Faces, step: faces.FaceStep, size: int, whole: bool = False) -> list[Any]:
+    """Cut the face of each picture, or squeeze the whole."""
     squares = []
     for pixels, found in zip(data.pixels, data.found, strict=True):
         index = None if whole else faces.choose(found, step.policy, *pixels.shape[1::-1])
-        size = made.recipe.input_size
         face = faces.whole(pixels, size) if index is None else faces.cut(pixels, found, index, step, size)
         squares.append(face.pixels)
-    return encoder.vectors(squares)
+    return squares
 
 
 def draws(X: Any, y: Any, head: str, n_train: int, repeats: int = 10, seed: int = 0) -> float:
@@ -90,13 +112,15 @@ def draws(X: Any, y: Any, head: str, n_train: int, repeats: int = 10, seed: int 
     return float(np.mean(shares))
 
 
-def cross_validated(X: Any, y: Any, groups: Any, people: tuple[str, ...], head: str, n_folds: int) -> float:
+def cross_validated(
+    X: Any, y: Any, groups: Any, people: tuple[str, ...], head: str, n_folds: int, repeats: int = 1
+) -> float:
     """Return the accuracy over stratified folds that keep copies together."""
     from facefeat.learn.splits import folds
 
     right = [
         heads.build(head).fit(X[train], y[train]).predict(X[test]) == y[test]
-        for train, test in folds(y, groups, people, n_folds=n_folds).splits
+        for train, test in folds(y, groups, people, n_folds=n_folds, repeats=repeats).splits
     ]
     return float(np.mean(np.concatenate(right)))
 

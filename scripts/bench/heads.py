@@ -160,12 +160,14 @@ def made(n: int, n_people: int, d: int, like: FeatureFile, folder: Path) -> Feat
     rng, person = np.random.default_rng(0), np.repeat(np.arange(n_people, dtype=np.int32), n // n_people)
     centres = rng.gamma(2.0, 1.0, (n_people, d)).astype(np.float32)
     vectors = np.memmap(folder / "vectors", np.float32, "w+", shape=(n, d))
+    pixels = np.memmap(folder / "pixels", np.uint8, "w+", shape=(n, 64, 64))
     for start in range(0, n, 10_000):
+        pixels[start : start + 10_000] = rng.integers(0, 256, pixels[start : start + 10_000].shape, dtype=np.uint8)
         rows = person[start : start + 10_000]
         vectors[start : start + 10_000] = centres[rows] * rng.gamma(0.1, 10.0, (len(rows), d))
     columns = {
         "images/sha256": rng.integers(0, 256, (n, 32), dtype=np.uint8),
-        "faces/pixels": rng.integers(0, 256, (n, 64, 64), dtype=np.uint8),
+        "faces/pixels": pixels,
         f"features/{like.layers[-1]}": vectors,
     }
     people = tuple(f"person {number:05d}" for number in range(n_people))

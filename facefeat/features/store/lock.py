@@ -104,4 +104,4 @@ def _held(handle: int, path: Path) -> str:
 
 def _target(path: Path) -> Path:
     """Return what the lock is about: the file whose work folder it lies in."""
-    return path.parent.with_suffix("")
+    return path.parent.with_suffix("") if path.parent.suffix == ".work" else path.parent
