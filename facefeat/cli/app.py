@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from facefeat.cli import files, frame, look, make, use
+from facefeat.cli.capture import capture
+from facefeat.cli.crop import crop
 from facefeat.cli.demo import demo
+from facefeat.cli.doctor import doctor
 
 app = typer.Typer(
     name="facefeat",
@@ -20,7 +23,7 @@ app = typer.Typer(
 
 for command in (
     make.extract, make.compare, make.fit, use.evaluate, use.predict,
-    look.info, look.check, files.merge, files.prune, look.heads, look.backbones, demo,
+    look.info, look.check, files.merge, files.prune, look.heads, look.backbones, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)
 

@@ -47,6 +47,7 @@ DetectorFile = Annotated[
 WeightsFile = Annotated[str | None, typer.Option(help="The weights file, where the vectors were made with your own.")]
 
 RESUME = {
+    "capture": "the faces kept so far stay; the same command adds what is new",
     "crop": "the faces that are written are kept; the same command goes on from there",
     "extract": "what is computed is kept; the same command goes on from there",
     "demo": "the same command goes on from there",

@@ -106,6 +106,9 @@ def fit(
     search: Annotated[bool, typer.Option(help="Try the head's small grid of knobs first.")] = False,
     fpir: Annotated[float, typer.Option(help="Share of strangers that may be given a name.")] = 0.01,
     random_state: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    keep_faces: Annotated[
+        bool, typer.Option(help="Keep the training faces, small and grey, by which near copies are told.")
+    ] = True,
     workers: frame.Workers = None,
     as_json: frame.AsJson = False,
     quiet: frame.Quiet = False,
@@ -132,6 +135,7 @@ def fit(
             search=search,
             fpir=fpir,
             random_state=random_state,
+            keep_faces=keep_faces,
             workers=frame.cores(workers),
             progress=tell,
         )

@@ -64,6 +64,7 @@ def fit(
     search: bool = False,
     fpir: float = 0.01,
     random_state: int = 0,
+    keep_faces: bool = True,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> Fitted:
@@ -85,6 +86,8 @@ def fit(
     fpir : float, default=0.01
         Share of strangers that may be given a name.
     random_state : int, default=0
+    keep_faces : bool, default=True
+        Whether the bundle keeps the training faces in grey, by which near copies of them are told.
     workers : int, default=2
     progress : callable or None
 
@@ -127,7 +130,7 @@ def fit(
         versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
         estimator=estimator,
         unknown=score,
-        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file)),
+        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file, keep_faces)),
     )
     bundles.write(bundle, Path(output), model_card(bundle))
     return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
@@ -146,9 +149,9 @@ def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
     return X
 
 
-def _faces(file: FeatureFile) -> NDArray[np.uint8]:
-    """Return the grey faces that a bundle keeps."""
-    return np.asarray(file.columns["faces/pixels"][: len(file) if len(file) <= MOST_FACES else 0])
+def _faces(file: FeatureFile, keep: bool) -> NDArray[np.uint8]:
+    """Return the grey faces that a bundle keeps: all or none."""
+    return np.asarray(file.columns["faces/pixels"][: len(file) if keep and len(file) <= MOST_FACES else 0])
 
 
 def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], search: bool, fpir: float) -> None:
@@ -262,8 +265,7 @@ Names {len(bundle.people)} people in photographs, or says "unknown".
 * **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir}
 * **Made with**: {", ".join(f"{name} {number}" for name, number in bundle.versions.items())}
 
-The file holds the training pictures' vectors, names and paths, and each face in grey at 64 x 64 pixels: treat it as
-personal data.
+The file holds the training pictures' vectors, names and paths{", and each face in grey" if len(bundle.gallery.pixels) else ""}: treat it as personal data.
 A network trained on ImageNet is no face network: on unconstrained photographs of many people expect far less
 than on the pictures it was measured with, and do not use it to decide about people.
 """
