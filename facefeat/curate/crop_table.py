@@ -1,8 +1,7 @@
 """The table of a folder of cropped faces: what became of every photograph, as CSV.
 
-RFC 4180 in UTF-8, with a row of headings. Numbers have as many digits as bring their float32 back. A text that a
-spreadsheet could take for a formula is written with ``./`` before it, and so is one that begins with ``./`` itself;
-a path so written still leads to its file, and ``read`` takes the ``./`` off again.
+RFC 4180 in UTF-8, with a row of headings. Numbers have as many digits as bring their float32 back. No text is a
+formula to a spreadsheet; see ``facefeat.curate.cells``.
 
 While a run is at work, its table has rows added at its end, and later ones stand for earlier ones of the same source.
 """
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facefeat.curate.cells import bare, guarded
 from facefeat.errors import DamagedFile, ForeignFile, StorageError
 from facefeat.features.store import durable
 
@@ -27,8 +27,6 @@ COLUMNS = ("source", "output", "sha256", "faces", *FACE, "code", "message", "ste
 PENDING = "pending"  # its output is to be written by the run at work
 ORPHANED = "orphaned"  # a face that no source stands behind any more
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_GUARD = "./"
 _END = b"\r\n"
 
 
@@ -147,7 +145,7 @@ def _lines(records: Iterable[Iterable[str]]) -> bytes:
 def _cells(row: Row) -> list[str]:
     numbers = [str(np.float32(number)) for number in row.face] or [""] * len(FACE)
     count = "" if row.faces is None else str(row.faces)
-    texts = [_guarded(text) for text in (row.source, row.output, row.code, row.message)]
+    texts = [guarded(text) for text in (row.source, row.output, row.code, row.message)]
     return [*texts[:2], row.sha256, count, *numbers, *texts[2:], row.step]
 
 
@@ -156,20 +154,12 @@ def _row(cells: list[str]) -> Row:
         raise ValueError
     source, output, sha256, faces, *numbers, code, message, step = cells
     return Row(
-        _bare(source),
-        _bare(output),
+        bare(source),
+        bare(output),
         sha256,
         int(faces) if faces else None,
         tuple(float(np.float32(number)) for number in numbers) if any(numbers) else (),
-        _bare(code),
-        _bare(message),
+        bare(code),
+        bare(message),
         step,
     )
-
-
-def _guarded(text: str) -> str:
-    return _GUARD + text if text.startswith((*_FORMULA, _GUARD)) else text
-
-
-def _bare(text: str) -> str:
-    return text.removeprefix(_GUARD)

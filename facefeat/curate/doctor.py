@@ -16,11 +16,13 @@ from facefeat.curate.findings import KINDS, Finding
 from facefeat.curate.suspects import suspicion
 from facefeat.data import picture
 from facefeat.data.folder import DataSet
-from facefeat.data.quality import sharpness
+from facefeat.data.quality import SIDE, sharpness
 from facefeat.errors import InputError
 from facefeat.features.encode import Plan, plan, plan_of
 from facefeat.features.extract import Progress, extract
-from facefeat.features.store.file import FeatureFile, recipe_in
+from facefeat.features.recipe import Recipe
+from facefeat.features.store import durable
+from facefeat.features.store.file import FeatureFile, read
 from facefeat.heads._rows import blocks
 from facefeat.learn.copies import Faces, Near, joined, near_copies, near_copies_between
 from facefeat.learn.splits import folds
@@ -106,10 +108,10 @@ def examine(
     """
     started, features = time.perf_counter(), Path(features)
     tell = progress or (lambda what, done, total: None)
-    known = recipe_in(features)
+    known = _recipe_of(features)
     made = plan_of(known, weights, detector) if known else plan()
     with tempfile.TemporaryDirectory(prefix="facefeat-") as folder:
-        output = _copied(features, Path(folder)) if features.exists() else features
+        output = _copied(features, Path(folder)) if known else features
         mine = extract(data, output, made, engine=engine, workers=workers, progress=progress)
         theirs = _other(against, Path(folder), made, engine, workers, progress)
         tell("Looking for copies and for faces under a wrong name", 0, 0)
@@ -126,11 +128,20 @@ def examine(
     )
 
 
-def _copied(features: Path, folder: Path) -> Path:
-    """Copy a feature file to where it can be added to."""
+def _recipe_of(features: Path) -> Recipe | None:
+    """Return the recipe of a whole feature file; None where there is no such file."""
+    if not features.exists():
+        return None
     if not features.is_file():
         raise InputError(f"{features} is no feature file; give one with --features, or a name that is free.")
-    return Path(shutil.copyfile(features, folder / "features.h5"))
+    return read(features).recipe
+
+
+def _copied(features: Path, folder: Path) -> Path:
+    """Copy a feature file to where it can be added to."""
+    copy = folder / "features.h5"
+    with durable.storage_errors(copy):
+        return Path(shutil.copyfile(features, copy))
 
 
 def _other(
@@ -197,11 +208,16 @@ class _Look:
             yield self._pair(int(row), first, 1.0, exact=True)
 
     def _near(self, near: list[Near]) -> Iterator[Finding]:
+        """Yield each picture once that has a near copy of at least its size, with that which it agrees with most."""
         boxes = self.file.columns["faces/box"]
         sizes = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        told = set()
         for one in sorted(near, key=lambda one: -one.agreement):
             better, worse = sorted((one.first, one.second), key=lambda row: (-sizes[row], row))
-            yield self._pair(worse, better, one.agreement, exact=False)
+            finding = self._pair(worse, better, one.agreement, exact=False)
+            if (worse, finding.kind) not in told:
+                told.add((worse, finding.kind))
+                yield finding
 
     def _pair(self, row: int, other: int, agreement: float, exact: bool) -> Finding:
         """Say of two pictures that they are one photograph."""
@@ -211,7 +227,7 @@ class _Look:
         if one != two:
             reason = f"It is {same} as a picture of {two}; one of the two names is wrong."
             return Finding("two_people", paths[row], reason, paths[other], agreement)
-        reason = f"It is {same} as another{'' if exact else ', whose face is larger'}."
+        reason = f"It is {same} as another{'' if exact else ', whose face is no smaller'}."
         kind, action = ("duplicate", "remove") if exact else ("near_duplicate", "")
         return Finding(kind, paths[row], reason, paths[other], agreement, action)
 
@@ -254,9 +270,13 @@ class _Look:
         found, boxes = self.file.found, self.file.columns["faces/box"]
         sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
         sharp, grey = self._judged()
-        whole = self.file.columns["faces/count"] >= 0  # rows of an older file have too few pixels to be judged by
+        size = self.file.recipe.input_size
+        if size < SIDE and found.any():
+            self.notes.append(f"Faces of {size} pixels, as the recipe has them, are too small to tell blurred ones by.")
+        # Rows of an older file have too few pixels, too.
+        whole = (self.file.columns["faces/count"] >= 0) & (size >= SIDE)
         for row in _worst(sides, TINY, found):
-            reason = f"The face is {sides[row]:.0f} pixels wide; the network sees {self.file.recipe.input_size}."
+            reason = f"The face is {sides[row]:.0f} pixels wide; the network sees {size}."
             yield Finding("tiny", self.file.paths[row], reason, value=round(float(sides[row]), 1))
         for row in _worst(sharp, BLURRED, found & whole):
             reason = f"Its sharpness is {sharp[row]:.3f}; clear faces have {BLURRED} and more."

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from facefeat.curate.cells import bare, guarded
 from facefeat.curate.findings import ACTIONS, Finding
 from facefeat.data import picture
 from facefeat.data.folder import DataSet, escaped, list_people, unescaped
@@ -17,7 +18,8 @@ from facefeat.errors import DamagedFile, InputError, PictureRefused, StorageErro
 from facefeat.features.store import durable
 
 COLUMNS = ("action", "path", "to", "kind", "reason", "other", "value", "sha256")
-MOVES = "moves.csv"  # what was moved, in the folder of what was removed
+MOVES = ".moves.csv"  # what was moved, in the folder of what was removed; hidden, as nobody's folder is
+_RECORDED = ("from", "place", "to")
 MOST_BYTES = 256 * 1024**2
 
 
@@ -70,6 +72,7 @@ def write_list(findings: Iterable[Finding], dataset: DataSet, path: Path) -> int
     dataset : DataSet
     path : Path
         CSV in UTF-8 with ``COLUMNS``. ``action`` is empty, ``remove``, or ``move``, which goes to the person ``to``.
+        No cell is a formula to a spreadsheet; see ``facefeat.curate.cells``.
 
     Returns
     -------
@@ -89,7 +92,8 @@ def write_list(findings: Iterable[Finding], dataset: DataSet, path: Path) -> int
             acted.add(one.path)
         value = "" if one.value is None else f"{one.value:.6g}"
         digest = "" if one.kind == "few" else _sha256(dataset.file(one.path))
-        rows.writerow([action, one.path, one.to, one.kind, one.reason, one.other, value, digest])
+        cells = (action, one.path, one.to, one.kind, one.reason, one.other, value, digest)
+        rows.writerow(map(guarded, cells))
     durable.write(path, text.getvalue().encode("utf-8", "surrogateescape"))
     return len(acted)
 
@@ -146,17 +150,18 @@ def restore(data: str | Path) -> Mended:
     StorageError
     """
     root = Path(os.path.abspath(data))
-    folder, left = removed_folder(root), []
+    folder = removed_folder(root)
     record = folder / MOVES
     if not record.is_file():
         raise InputError(f"Nothing was moved out of {data}: there is no {record}.")
-    moves, kept = _recorded(record, root, folder), []
-    restored = 0
+    moves = _recorded(record, root, folder)
+    kept: list[Move] = []
+    left, restored = [], 0
     for move in reversed(moves):
         if not os.path.lexists(move.target):
             continue  # the run was stopped between the record and the move
-        if os.path.lexists(move.source):
-            left.append(f"{escaped(str(move.target))}: there is another {escaped(str(move.source))}")
+        if taken := _in_the_way(move, kept):
+            left.append(f"{escaped(str(move.target))}: there is another {escaped(str(taken))}")
             kept.append(move)
             continue
         with durable.storage_errors(move.source):
@@ -168,6 +173,13 @@ def restore(data: str | Path) -> Mended:
     return Mended(0, 0, restored, folder, tuple(left))
 
 
+def _in_the_way(move: Move, kept: list[Move]) -> Path | None:
+    """Return the place that something else has taken: where a picture was, or where it went before it went further."""
+    if os.path.lexists(move.source):
+        return move.source
+    return move.target if any(move.target == later.source for later in kept) else None
+
+
 def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows that ask for something, with their line's number."""
     try:
@@ -175,15 +187,17 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         text = data.decode("utf-8-sig", "surrogateescape")  # spreadsheets put a mark in front
     except OSError as error:
         raise InputError(f"The list {table} cannot be read: {error.strerror}.") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"action", "path"} <= set(rows.fieldnames or ()):
-        raise InputError(f"{table} is no list of what to do: its first line has to name the columns action and path.")
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        if not {"action", "path"} <= set(rows.fieldnames or ()):
+            raise InputError(
+                f"{table} is no list of what to do: its first line has to name the columns action and path."
+            )
         for row in rows:
             if (row["action"] or "").strip():
-                yield rows.line_num, {name: value or "" for name, value in row.items() if name}
+                yield rows.line_num, {name: bare(value or "") for name, value in row.items() if name}
     except csv.Error as error:
-        raise InputError(f"Line {rows.line_num} of {table} is no CSV: {error}.") from error
+        raise InputError(f"{table} is no CSV after line {rows.line_num}: {error}.") from error
 
 
 def _moves(dataset: DataSet, folder: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> Iterator[Move]:
@@ -196,25 +210,31 @@ def _moves(dataset: DataSet, folder: Path, rows: Iterable[tuple[int, dict[str, s
         if action not in ACTIONS:
             raise InputError(f"Line {line}: {unknown_name('action', action, ACTIONS[1:])}")
         if path not in known:
-            raise InputError(f"Line {line}: {path} is no picture of {dataset.root}, or stands twice in the list.")
+            raise InputError(f"Line {line}: '{path}' is no picture of {dataset.root}, or stands twice in the list.")
         known.discard(path)
         source = root / unescaped(path)
         if row.get("sha256") and _sha256(source) != row["sha256"]:
             raise InputError(f"Line {line}: {path} is another picture than when the list was written; write it anew.")
         target = folder / unescaped(path)
         if action == "move":
-            _require_person(line, to)
-            target = root / unescaped(to) / source.name
+            target = _person(line, path, to, root) / source.name
         while os.path.lexists(target) or target in taken:
             target = _next(target)
         taken.add(target)
         yield Move(source, target)
 
 
-def _require_person(line: int, to: str) -> None:
+def _person(line: int, path: str, to: str, root: Path) -> Path:
+    """Return the folder of the person that a picture is to go to."""
     name = unescaped(to)
     if not name or name.startswith(".") or "/" in name or os.sep in name or "\0" in name:
         raise InputError(f"Line {line}: 'move' needs the name of a person in the column to; '{to}' was given.")
+    if name == unescaped(path.partition("/")[0]):
+        raise InputError(f"Line {line}: {path} lies in the folder of {to} already.")
+    person = root / name
+    if person.is_symlink() or (person.exists() and not person.is_dir()):
+        raise InputError(f"Line {line}: {to} is a link or a file in {root}; a person is a folder.")
+    return person
 
 
 def _next(path: Path) -> Path:
@@ -230,39 +250,55 @@ def _carry_out(moves: list[Move], folder: Path, root: Path) -> None:
     if not moves:
         return
     whole, record = Path(os.path.abspath(root)), folder / MOVES
-    with durable.storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.stat(folder).st_dev != os.stat(whole).st_dev:
-            raise StorageError(f"{folder} is on another disk than {root}; nothing was moved.")
+    _make_room(folder, moves)
     before = _recorded(record, whole, folder) if record.exists() else []
     _record(record, whole, folder, [*before, *moves])
-    for move in moves:
-        with durable.storage_errors(move.target):
-            move.target.parent.mkdir(parents=True, exist_ok=True)
+    for done, move in enumerate(moves):
+        try:
             os.rename(move.source, move.target)
+        except OSError as error:
+            raise StorageError(
+                f"{escaped(str(move.source))} cannot be moved: {error.strerror}. {done} of {len(moves)} pictures were "
+                f"moved before it; facefeat doctor {root} --undo puts them back."
+            ) from error
+
+
+def _make_room(folder: Path, moves: list[Move]) -> None:
+    """Make the folders that pictures go to, before any is moved."""
+    with durable.storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for move in moves:
+        source, target = move.source.parent, move.target.parent
+        with durable.storage_errors(target):
+            target.mkdir(parents=True, exist_ok=True)
+            if os.stat(source).st_dev != os.stat(target).st_dev:
+                raise StorageError(f"{target} is on another disk than {source}; nothing was moved.")
 
 
 def _record(record: Path, root: Path, folder: Path, moves: list[Move]) -> None:
     """Write down all moves, sources relative to the data set, targets to it or to the folder beside it."""
     text = io.StringIO(newline="")
     rows = csv.writer(text)
-    rows.writerow(("from", "place", "to"))
+    rows.writerow(_RECORDED)
     for move in moves:
         place = "data" if move.target.is_relative_to(root) else "removed"
         base = root if place == "data" else folder
-        rows.writerow((escaped(str(move.source.relative_to(root))), place, escaped(str(move.target.relative_to(base)))))
+        source, target = move.source.relative_to(root), move.target.relative_to(base)
+        rows.writerow((guarded(escaped(str(source))), place, guarded(escaped(str(target)))))
     durable.write(record, text.getvalue().encode())
 
 
 def _recorded(record: Path, root: Path, folder: Path) -> list[Move]:
     try:
-        rows = list(csv.DictReader(io.StringIO(record.read_text("utf-8"), newline="")))
+        rows = csv.DictReader(io.StringIO(record.read_bytes().decode(), newline=""), strict=True)
+        if tuple(rows.fieldnames or ()) != _RECORDED:
+            raise ValueError
         moves = []
         for row in rows:
-            source, target = unescaped(row["from"]), unescaped(row["to"])
+            source, target = unescaped(bare(row["from"])), unescaped(bare(row["to"]))
             if any(Path(name).is_absolute() or ".." in Path(name).parts for name in (source, target)):
                 raise ValueError
-            moves.append(Move(root / source, (root if row["place"] == "data" else folder) / target))
+            moves.append(Move(root / source, {"data": root, "removed": folder}[row["place"]] / target))
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise DamagedFile(f"{record} is damaged: it does not say what was moved where.") from error
     return moves

@@ -31,6 +31,8 @@ def agreement(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np
         Pearson's correlation, -1 to 1; 0 where a face has no details. Pairs that are far from agreeing keep that at
         half the size.
     """
+    if not len(first):
+        return np.empty(0, np.float32)
     a, b = _details(first, 2), _details(second, 2)
     turn, shift = np.ones(len(a), np.complex64), np.zeros(len(a), np.complex64)
     turn, shift = _registered(a, b, turn, shift, COARSE_STEPS)
@@ -116,5 +118,5 @@ def _normalised(rows: Images) -> Images:
 def _correlation(a: Images, b: Images) -> NDArray[np.float32]:
     inside = _inside(a.shape[1])
     one, other = (_normalised(part[:, inside, inside].reshape(len(part), -1)) for part in (a, b))
-    correlation: NDArray[np.float32] = np.einsum("nk,nk->n", one, other)
+    correlation: NDArray[np.float32] = np.clip(np.einsum("nk,nk->n", one, other), -1, 1)  # rounding goes beyond 1
     return correlation

@@ -25,6 +25,7 @@ OVERLAP = 0.3  # of boxes that are the same face
 LOWEST = 0.5  # score of what is returned at all
 MOST = 5000  # windows that are looked at more closely
 LARGEST = 320  # pixels; the network was trained on faces of 10 to 300
+SMALLEST = 64  # pixels; up to 32 its last layers have one row or column, and OpenCV takes numbers from nowhere there
 MAX_BYTES = 64 * 1024**2
 
 
@@ -68,6 +69,7 @@ class YuNet:
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return rows of left, top, width, height, five points, score."""
+        pixels = _enough(pixels)
         height, width = pixels.shape[:2]
         try:
             network = self._of_this_thread()
@@ -84,6 +86,12 @@ class YuNet:
         return self._threads.network
 
 
+def _enough(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay black beside and under a picture that is too thin, as OpenCV does to fill its blocks."""
+    down, right = (max(SMALLEST - side, 0) for side in pixels.shape[:2])
+    return np.pad(pixels, ((0, down), (0, right), (0, 0))) if down or right else pixels
+
+
 def _detections(rows: NDArray[np.float32]) -> Detections:
     # Its points come in facefeat's order: it calls the eye on the picture's left the right one, as the person would.
     rows = rows[np.argsort(-rows[:, 14], kind="stable")]
@@ -98,6 +106,8 @@ def _read(file: Path) -> tuple[NDArray[np.uint8], str]:
             data = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"The detector's file {file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"There is no detector's file {str(file)!r}: a name cannot hold a null byte.") from error
     if not data or len(data) > MAX_BYTES:
         raise DamagedFile(f"{file} is no YuNet network: it has {len(data):,} bytes.")
     return np.frombuffer(data, np.uint8), hashlib.sha256(data).hexdigest()

@@ -83,8 +83,12 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None) -> list[Nea
         By row numbers.
     """
     rows = np.arange(len(faces.person)) if rows is None else rows
-    parts = [rows] if len(rows) <= EVERYBODY else _by_person(rows, faces.person)
-    found = [_agreeing(faces, faces, _alike(faces, faces, part, part)) for part in parts if len(part) > 1]
+    if len(rows) < 2:
+        return []
+    parts, mean = [rows], _mean(faces.vectors, rows)
+    if len(rows) > EVERYBODY:  # less the mean of their person, copies would be less alike
+        parts = _by_person(rows, faces.person)
+    found = [_agreeing(faces, faces, _alike(faces, faces, part, part, mean)) for part in parts if len(part) > 1]
     return sorted((near for part in found for near in part), key=lambda near: (near.first, near.second))
 
 
@@ -96,7 +100,8 @@ def near_copies_between(faces: Faces, others: Faces) -> list[Near]:
     list of Near
         ``first`` is a row of ``faces``, ``second`` one of ``others``.
     """
-    pairs = _alike(faces, others, np.arange(len(faces.person)), np.arange(len(others.person)))
+    rows, columns = np.arange(len(faces.person)), np.arange(len(others.person))
+    pairs = _alike(faces, others, rows, columns, _mean(others.vectors, columns))
     return _agreeing(faces, others, pairs)
 
 
@@ -145,10 +150,11 @@ def _by_person(rows: NDArray[np.int64], person: NDArray[np.integer]) -> list[NDA
     return np.split(order, np.flatnonzero(np.diff(person[order])) + 1)
 
 
-def _alike(faces: Faces, others: Faces, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Pairs:
-    """Return the pairs whose vectors are alike; within one table each pair once."""
+def _alike(
+    faces: Faces, others: Faces, rows: NDArray[np.int64], columns: NDArray[np.int64], mean: NDArray[np.float32]
+) -> Pairs:
+    """Return the pairs whose vectors, less a mean, are alike; within one table each pair once."""
     within = faces is others
-    mean = _mean(others.vectors, columns)
     there = _directions(others.vectors[columns], mean)
     step = max(1, _BLOCK_BYTES // (4 * len(columns)))
     found = [np.empty((0, 2), np.int64)]
@@ -180,10 +186,12 @@ def _finite(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _largest(cosines: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of each row's largest cosines, if they are large enough."""
+    """Return the places of each row's largest cosines, if they are large enough; of equal ones the first."""
     enough = cosines >= ALIKE
     for row in np.flatnonzero(enough.sum(axis=1) > NEAREST):
-        enough[row] &= cosines[row] >= np.partition(cosines[row], -NEAREST)[-NEAREST]
+        large = np.flatnonzero(cosines[row] >= np.partition(cosines[row], -NEAREST)[-NEAREST])
+        enough[row] = False
+        enough[row, large[np.argsort(-cosines[row, large], kind="stable")[:NEAREST]]] = True
     i, j = np.nonzero(enough)
     return i, j
 

@@ -5,29 +5,50 @@ scripts/bench/accuracy.py --squad FOLDER
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faces import cross_validated, draws, find, folder_people, groups, main, orl_people, vectors, with_interval
+from faces import cross_validated, draws, main, orl_people, with_interval
 
 from facefeat import plugins
 from facefeat.engines.network import Engine
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
+from facefeat.learn.copies import groups_of
 from facefeat.learn.unknown import choose_threshold, fit_score, similarities
 
 REPEATS = 20
 
 
-def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
+def measure(squad: Path | None, _: Engine) -> Iterator[dict[str, Any]]:
     """Score every head on every layer, then strangers."""
-    orl = find(orl_people(), engine)
-    table = vectors(orl, engine)
-    y, apart = orl.person, groups(orl, engine)
-    for layer, X in table.items():
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for number, (path, person) in enumerate(orl_people()):
+            (folder / "orl" / person).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / "orl" / person / f"{number:03d}.pgm")
+        file = extract(folder / "orl", folder / "orl.h5", plan()).file
+        yield from _orl(file)
+        yield from _strangers("box", file)
+        arcface = plan(template="arcface", margin=0.0)
+        yield from _strangers("arcface", extract(folder / "orl", folder / "arcface.h5", arcface).file)
+        if squad:
+            parts = (extract(squad / part, folder / f"{part}.h5", plan()).file for part in ("Train", "Test"))
+            yield from _squad(*parts)
+
+
+def _orl(file: FeatureFile) -> Iterator[dict[str, Any]]:
+    y, apart = file.person, groups_of(file)
+    for layer in file.layers:
+        X = np.asarray(file.vectors(layer))
         for head in plugins.names("head"):
-            tenfold = cross_validated(X, y, apart, orl.people, head, 10)
+            tenfold = cross_validated(X, y, apart, file.people, head, 10)
             repeats = 2 if heads.is_slow(head) else 10
             five, two = (draws(X, y, head, n, repeats) for n in (5, 2))
             yield {
@@ -37,18 +58,15 @@ def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
                 "5 train, 5 test": with_interval(five, 200),
                 "2 train, 8 test": with_interval(two, 320),
             }
-    yield from _strangers("box", table, y)
-    yield from _strangers("arcface", vectors(orl, engine, template="arcface", margin=0.0), y)
-    if squad:
-        yield from _squad(squad, engine)
 
 
-def _strangers(template: str, table: dict[str, Any], y: Any) -> Iterator[dict[str, Any]]:
+def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
     """20 known people, 5 pictures each; 20 strangers whom neither the score nor the threshold ever saw."""
     from sklearn.metrics import roc_auc_score
 
-    for layer, X in table.items():
-        figures = []
+    y = file.person
+    for layer in file.layers:
+        X, figures = np.asarray(file.vectors(layer)), []
         for repeat in range(REPEATS):
             rng = np.random.default_rng(repeat)
             known = rng.permutation(40)[:20]
@@ -82,13 +100,13 @@ def _strangers(template: str, table: dict[str, Any], y: Any) -> Iterator[dict[st
         }
 
 
-def _squad(squad: Path, engine: Engine) -> Iterator[dict[str, Any]]:
-    train, test = (find(folder_people(squad / part), engine) for part in ("Train", "Test"))
-    A, B, apart = vectors(train, engine), vectors(test, engine), groups(train, engine)
-    for layer in A:
+def _squad(train: FeatureFile, test: FeatureFile) -> Iterator[dict[str, Any]]:
+    apart = groups_of(train)
+    for layer in train.layers:
+        A, B = np.asarray(train.vectors(layer)), np.asarray(test.vectors(layer))
         for head in plugins.names("head"):
-            right = heads.build(head).fit(A[layer], train.person).predict(B[layer]) == test.person
-            tenfold = cross_validated(A[layer], train.person, apart, train.people, head, 10)
+            right = heads.build(head).fit(A, train.person).predict(B) == test.person
+            tenfold = cross_validated(A, train.person, apart, train.people, head, 10)
             yield {
                 "squad, head": head,
                 "layer": layer,
