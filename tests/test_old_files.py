@@ -18,6 +18,8 @@ from facefeat.features.extract import extract
 from facefeat.features.store.file import read
 from facefeat.learn import bundle
 from facefeat.learn.check import check
+from facefeat.learn.compare import compare
+from facefeat.learn.evaluate import evaluate
 from facefeat.learn.predict import namings
 from tests.making import write_people
 
@@ -60,3 +62,40 @@ def test_the_model_of_format_1() -> None:
     assert check(FILES / "model-1.facefeat").problems == ()
     named = namings(model, read(FILES / "features-1.h5").vectors("grey8"), 3)
     assert [naming.name for naming in named] == [path.partition("/")[0] for path in PATHS]
+
+
+def test_format_1_counted_no_faces_and_kept_half_as_many_pixels(data: Path, tmp_path: Path) -> None:
+    file = read(FILES / "features-1.h5")
+    assert file.columns["faces/count"].tolist() == [-1] * 8 and file.columns["faces/count"].dtype == "<i2"
+    kept = file.columns["faces/pixels"]
+    assert (kept.shape, kept.dtype) == ((8, 64, 64), np.uint8)
+    np.testing.assert_array_equal(kept, kept[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2))
+    anew = extract(data, tmp_path / "anew.h5", plan("thumb", layers=["grey8"], faces_mode="none")).file
+    assert np.abs(kept.astype(int) - anew.columns["faces/pixels"]).mean() < 12
+
+
+def test_format_1_with_new_rows_is_format_2(data: Path, tmp_path: Path) -> None:
+    shutil.copy(FILES / "features-1.h5", tmp_path / "f.h5")
+    assert (tmp_path / "f.h5").read_bytes().startswith(b"facefeat-features/1\n")
+    recipe = plan("thumb", layers=["grey8"], faces_mode="none")
+    again = extract(data, tmp_path / "f.h5", recipe, engine="openvino")
+    assert (again.computed, again.reused) == (0, 8)
+    assert (tmp_path / "f.h5").read_bytes() == (FILES / "features-1.h5").read_bytes()  # nothing new: left as it is
+    write_people(data, {"bob": 4})
+    extract(data, tmp_path / "f.h5", recipe, engine="openvino")
+    assert (tmp_path / "f.h5").read_bytes().startswith(b"facefeat-features/2\n")
+    assert check(tmp_path / "f.h5").problems == ()
+    old, new = read(FILES / "features-1.h5"), read(tmp_path / "f.h5")
+    assert new.columns["faces/count"].tolist() == [-1] * 9
+    for name in ("faces/pixels", "faces/box", "images/sha256"):
+        np.testing.assert_array_equal(new.columns[name][:8], old.columns[name])
+    fresh = new.columns["faces/pixels"][8]
+    assert not np.array_equal(fresh, fresh[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_format_1_is_compared_and_evaluated(data: Path, tmp_path: Path) -> None:
+    shutil.copy(FILES / "features-1.h5", tmp_path / "f.h5")
+    found = compare(read(tmp_path / "f.h5"), heads_wanted=["lda"], n_folds=2, workers=1, baselines=False)
+    assert (found.copies, found.near_copies, found.with_leaks) == (0, 0, None)
+    scored = evaluate(bundle.read(FILES / "model-1.facefeat"), FILES / "features-1.h5")
+    assert (scored.leaks, scored.near_leaks) == (8, 0)

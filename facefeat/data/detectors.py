@@ -99,11 +99,15 @@ def load(step: FaceStep, engine: Engine, file: Path | None = None) -> Detector |
 
     Raises
     ------
+    UsageError
+        If a file was given that is not needed.
     DamagedFile
         If it is not the detector that the step names, or its file was not given.
     MissingExtra
         If its package is not installed.
     """
+    if file is not None and step.detector != "yunet":
+        raise UsageError(f"A detector's file was given, but faces are found by {step.detector}, which needs none.")
     if step.detector == "none":
         return None
     if step.detector == "yunet" and file is None:

@@ -116,10 +116,16 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _reduce(image: Image.Image, longer: int, shorter: int) -> None:
-    """Have a JPEG decoded at the smallest scale that its transform gives and that has the pixels needed."""
+    """Have a JPEG decoded at the smallest scale that its transform gives and that has the pixels needed.
+
+    Where a longer side is asked for, faces are to be found: then only at a scale that leaves no part of a pixel, which
+    would lie at another border when the picture is turned, and move the face.
+    """
     width, height = image.size
     for scale in (8, 4, 2):
-        if image.format in _REDUCIBLE and max(image.size) >= longer * scale and min(image.size) >= shorter * scale:
+        whole = not longer or (width % scale == 0 and height % scale == 0)
+        enough = max(image.size) >= longer * scale and min(image.size) >= shorter * scale
+        if image.format in _REDUCIBLE and enough and whole:
             image.draft(None, (width // scale, height // scale))
             return
 

@@ -126,7 +126,7 @@ class RowSpace(Space):
 
     def _fit(self) -> None:
         """Learn the scaling and the inner products of all rows of the table, a block of columns at a time."""
-        n, self._columns = len(self.X), self._vectors.columns("root" in self.scaling.named_steps)
+        self._columns = self._vectors.columns("root" in self.scaling.named_steps)
         numbers = range(len(self._columns.blocks))
         self._shifts, self._variances, self._scales = zip(*(self._moments(number) for number in numbers), strict=True)
         products = len(self.train) * self._columns.products

@@ -85,9 +85,8 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None) -> list[Nea
     rows = np.arange(len(faces.person)) if rows is None else rows
     if len(rows) < 2:
         return []
-    parts, mean = [rows], _mean(faces.vectors, rows)
-    if len(rows) > EVERYBODY:  # less the mean of their person, copies would be less alike
-        parts = _by_person(rows, faces.person)
+    mean = _mean(faces.vectors, rows)  # less the mean of their person alone, copies would be less alike
+    parts = [rows] if len(rows) <= EVERYBODY else _by_person(rows, faces.person)
     found = [_agreeing(faces, faces, _alike(faces, faces, part, part, mean)) for part in parts if len(part) > 1]
     return sorted((near for part in found for near in part), key=lambda near: (near.first, near.second))
 

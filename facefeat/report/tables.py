@@ -134,8 +134,9 @@ def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:
     if n := found.leaks + found.near_leaks:
         rest, without = found.accuracy_without_leaks.mean, "it" if n == 1 else "them"
         left = f"{without} {words.percent(rest)}" if math.isfinite(rest) else f"{without} none is left"
-        near = f" and near copies of {found.near_leaks:,} more" if found.near_leaks else ""
-        rows.append(("leaks", f"{words.counted(found.leaks, 'picture')} trained the model too{near}; without {left}"))
+        near = f"near copies of {words.counted(found.near_leaks, 'picture')}" if found.near_leaks else ""
+        same = words.counted(found.leaks, "picture") if found.leaks else ""
+        rows.append(("leaks", f"{' and '.join(filter(None, (same, near)))} trained the model too; without {left}"))
     rows += [("failed", f"{one.path}: {one.message}") for one in shown(found.failures, verbose)]
     rows.append(("made by", found.ran_on))
     parts: list[RenderableType] = [facts(rows), _people(found, verbose)]

@@ -125,7 +125,7 @@ def test_compares_document_and_report_say_the_same(features: Path) -> None:
     assert set(found["rows"][0]["accuracy"]) == {"mean", "low", "high"}
     assert [one["name"] for one in found["baselines"]] == ["pixel PCA", "majority"]
     assert found["verdict"].startswith(f"lda on {found['best']['layer']} names ")
-    assert found["leaks"] == {"copies": 0}
+    assert found["leaks"] == {"copies": 0, "near_copies": 0, "accuracy_with": None}
 
 
 def test_fit_says_where_unknown_begins(features: Path) -> None:
@@ -278,3 +278,32 @@ def frame_text(screen: Any) -> str:
 
     time.sleep(0.3)
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+
+
+def test_ways_to_find_faces_that_are_wrong(people: Path, tmp_path: Path) -> None:
+    words = ["extract", people, "-o", tmp_path / "f.h5", "--backbone", "thumb"]
+    ways = "There are: auto, mtcnn, none, yunet:FILE."
+    assert refused(2, *words, "--faces", "yunet") == (
+        f"There is no way to handle faces 'yunet'; did you mean 'yunet:FILE'? {ways}"
+    )
+    assert refused(3, *words, "--faces", "yunet:none.onnx") == (
+        "The detector's file none.onnx cannot be read: No such file or directory."
+    )
+    assert refused(2, *words, "--policy", "biggest") == (
+        "There is no policy 'biggest'; did you mean 'largest'? There are: central, largest, require-one, skip."
+    )
+    assert refused(2, *words, "--min-score", "2") == "The lowest score must be from 0 to 1; 2.0 was given."
+    assert refused(2, *words, "--min-face", "-1") == "The smallest face must be from 0 to 1; -1.0 was given."
+    assert run(*words, "--min-face", "small").exit_code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["people"]
+
+
+def test_what_decides_about_faces_is_in_the_recipe(people: Path, tmp_path: Path) -> None:
+    words = ["--policy", "central", "--min-score", 0.8, "--min-face", 0.1, "--template", "arcface"]
+    made = document("extract", people, "-o", tmp_path / "f.h5", "--backbone", "thumb", *words)
+    step = made["recipe"]["faces"]
+    chosen = {"policy": "central", "min_score": 0.8, "min_face": 0.1, "template": "arcface", "detector": "mtcnn"}
+    assert {name: step[name] for name in chosen} == chosen
+    assert refused(4, "extract", people, "-o", tmp_path / "f.h5", "--backbone", "thumb").startswith(
+        f"{tmp_path / 'f.h5'} holds vectors of another recipe: faces."
+    )

@@ -35,7 +35,10 @@ def test_layers_are_in_the_networks_order() -> None:
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
-        ({"faces_mode": "atuo"}, "There is no way to handle faces 'atuo'; did you mean 'auto'? There are: auto, mtcnn, none, yunet:FILE."),
+        (
+            {"faces_mode": "atuo"},
+            "There is no way to handle faces 'atuo'; did you mean 'auto'? There are: auto, mtcnn, none, yunet:FILE.",
+        ),
         ({"pooling": "grid2"}, "There is no pooling 'grid2'. There are: avg, max."),
         ({"layers": ["grey9"]}, "There is no layer 'grey9'; did you mean 'grey8'? There are: grey16, grey4, grey8."),
         ({"size": 31}, "The size must be from 32 to 512 pixels; 31 was given."),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facefeat.errors import DamagedFile, FacefeatError, FileFormatError, ForeignFile, InputError, NewerFile, UsageError
-from facefeat.features.store import sealed
+from facefeat.features.store import columns, sealed
 from facefeat.features.store.file import read
 from tests.features.store.contents import recipe_of
 
@@ -247,3 +247,28 @@ def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path / "pipe")
     assert str(caught.value) == f"{tmp_path / 'pipe'} is no regular file; a feature file is expected."
+
+
+def test_the_columns_of_format_2(thumb_file: Path) -> None:
+    assert thumb_file.read_bytes().startswith(b"facefeat-features/2\n")
+    with h5py.File(thumb_file, "r") as file:
+        assert (file["faces/count"].dtype, file["faces/count"].shape) == (np.dtype("<i2"), (24,))
+        assert (file["faces/pixels"].dtype, file["faces/pixels"].shape) == (np.dtype("u1"), (24, 64, 64))
+        np.testing.assert_array_equal(file["faces/count"][:], read(thumb_file).columns["faces/count"])
+    assert read(thumb_file).columns["faces/count"].tolist() == [-1] * 24
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 5), st.integers(0, 99))
+def test_rows_of_format_1_are_lifted_and_those_of_format_2_stay(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, 32, 32), dtype=np.uint8)
+    other = rng.normal(size=(n, 4)).astype(np.float32)
+    lifted = columns.lifted({"faces/pixels": small, "faces/box": other}, 1)
+    assert lifted["faces/box"] is other and set(lifted) == {"faces/pixels", "faces/box", "faces/count"}
+    assert (lifted["faces/count"].tolist(), lifted["faces/count"].dtype) == ([-1] * n, np.dtype("<i2"))
+    assert lifted["faces/pixels"].shape == (n, 64, 64) and lifted["faces/pixels"].dtype == np.uint8
+    for down in (0, 1):
+        for right in (0, 1):
+            np.testing.assert_array_equal(lifted["faces/pixels"][:, down::2, right::2], small)
+    assert columns.lifted(lifted, 2) is lifted
