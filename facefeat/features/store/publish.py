@@ -21,7 +21,8 @@ from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.skeleton import Place, skeleton
 
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 4096  # that are gathered together, if they are not more than
+BLOCK_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -196,12 +197,13 @@ def _gather(handle: int, offset: int | None, contents: Contents, name: str) -> N
     if offset is None:
         return
     os.lseek(handle, offset, os.SEEK_SET)
-    for start in range(0, len(contents.paths), BLOCK_ROWS):
-        piece, row = contents.piece[start : start + BLOCK_ROWS], contents.row[start : start + BLOCK_ROWS]
-        sample = contents.pieces[int(contents.piece[0])][name]
+    sample = contents.pieces[int(contents.piece[0])][name]
+    rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, sample[:1].nbytes)))
+    for start in range(0, len(contents.paths), rows):
+        piece, row = contents.piece[start : start + rows], contents.row[start : start + rows]
         block = np.empty((len(piece), *sample.shape[1:]), sample.dtype)
         for index in np.unique(piece):
             here = piece == index
             block[here] = contents.pieces[index][name][row[here]]
             sealed.release(contents.pieces[index][name])
-        durable.write_all(handle, block.tobytes())
+        durable.write_all(handle, block.reshape(-1).view(np.uint8).data)
