@@ -164,7 +164,7 @@ class _Look:
         self.notes: list[str] = []
 
     def findings(self) -> Iterator[Finding]:
-        near = near_copies(self.faces, np.unique(self.first))
+        near = near_copies(self.faces, np.unique(self.first), self.workers)
         groups = joined(self.first, [(one.first, one.second) for one in near])
         yield from self._unusable()
         yield from self._leaks()

@@ -147,7 +147,7 @@ def compare(
     wanted = list(heads_wanted or (name for name in plugins.names("head") if slow or not heads.is_slow(name)))
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work
-    groups = groups_of(file)
+    groups = groups_of(file, workers=workers)
     costs = _costs(file, wanted, list(layers or file.layers), baselines)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
     left_out = tuple(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data.registration import agreement
+from facefeat.data.quality import SIDE
+from facefeat.data.registration import agreement_among
 from facefeat.features import backbone as backbones
 from facefeat.features.store.file import FeatureFile
+from facefeat.learn.threads import side_by_side
 
 AGREEMENT = 0.985  # of details, from which on two faces are of one photograph
 ALIKE = 0.5  # cosine of vectors less their mean, from which on faces are looked at; copies have .5 in 95 of 100 cases
@@ -22,7 +24,8 @@ NEAREST = 20  # faces that each is compared with at most
 EVERYBODY = 50_000  # rows; in larger tables only pictures of one person are compared
 
 _BLOCK_BYTES = 64 * 1024**2
-_PAIRS = 64  # that are laid on each other together
+_PAIRS = 256  # that are laid on each other together
+_CLEAR = 0.05  # difference of likeness, from which on it is clear which way round two faces are
 
 Pairs = NDArray[np.int64]  # of shape (n_pairs, 2)
 
@@ -68,7 +71,7 @@ class Near:
     agreement: float
 
 
-def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None) -> list[Near]:
+def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None, workers: int = 1) -> list[Near]:
     """Find the near copies within a table.
 
     Parameters
@@ -76,6 +79,8 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None) -> list[Nea
     faces : Faces
     rows : ndarray of shape (n,), int64, optional
         Where to look; all rows by default. Of exact copies one is enough.
+    workers : int, default=1
+        Threads.
 
     Returns
     -------
@@ -87,8 +92,9 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None) -> list[Nea
         return []
     mean = _mean(faces.vectors, rows)  # less the mean of their person alone, copies would be less alike
     parts = [rows] if len(rows) <= EVERYBODY else _by_person(rows, faces.person)
-    found = [_agreeing(faces, faces, _alike(faces, faces, part, part, mean)) for part in parts if len(part) > 1]
-    return sorted((near for part in found for near in part), key=lambda near: (near.first, near.second))
+    pairs = [_alike(faces, faces, part, part, mean) for part in parts if len(part) > 1]
+    found = _agreeing(faces, faces, np.concatenate(pairs), workers) if pairs else []
+    return sorted(found, key=lambda near: (near.first, near.second))
 
 
 def near_copies_between(faces: Faces, others: Faces) -> list[Near]:
@@ -104,7 +110,7 @@ def near_copies_between(faces: Faces, others: Faces) -> list[Near]:
     return _agreeing(faces, others, pairs)
 
 
-def groups_of(file: FeatureFile, near: bool = True) -> NDArray[np.int64]:
+def groups_of(file: FeatureFile, near: bool = True, workers: int = 1) -> NDArray[np.int64]:
     """Give every picture a number such that copies and near copies of one photograph share a number.
 
     Parameters
@@ -112,6 +118,8 @@ def groups_of(file: FeatureFile, near: bool = True) -> NDArray[np.int64]:
     file : FeatureFile
     near : bool, default=True
         Whether near copies count, too.
+    workers : int, default=1
+        Threads.
 
     Returns
     -------
@@ -120,7 +128,7 @@ def groups_of(file: FeatureFile, near: bool = True) -> NDArray[np.int64]:
     """
     _, first, ranks = np.unique(file.sha256, axis=0, return_index=True, return_inverse=True)
     ranks = ranks.reshape(-1)
-    pairs = [(one.first, one.second) for one in near_copies(Faces.of(file), np.sort(first))] if near else []
+    pairs = [(one.first, one.second) for one in near_copies(Faces.of(file), np.sort(first), workers)] if near else []
     return joined(ranks.astype(np.int64), pairs)
 
 
@@ -195,12 +203,37 @@ def _largest(cosines: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[n
     return i, j
 
 
-def _agreeing(faces: Faces, others: Faces, pairs: Pairs) -> list[Near]:
+def _agreeing(faces: Faces, others: Faces, pairs: Pairs, workers: int = 1) -> list[Near]:
     """Keep the pairs whose details agree, as they are or with one of them mirrored."""
-    found = []
-    for start in range(0, len(pairs), _PAIRS):
-        part = pairs[start : start + _PAIRS]
-        first, second = faces.pixels[part[:, 0]], others.pixels[part[:, 1]]
-        best = np.maximum(agreement(first, second), agreement(first, second[:, :, ::-1]))
-        found += [Near(int(i), int(j), float(a)) for (i, j), a in zip(part, best, strict=True) if a >= AGREEMENT]
-    return found
+    parts = (pairs[start : start + _PAIRS] for start in range(0, len(pairs), _PAIRS))
+
+    def agreements(part: Pairs) -> NDArray[np.float32]:
+        one, first = np.unique(part[:, 0], return_inverse=True)
+        other, second = np.unique(part[:, 1], return_inverse=True)
+        pixels = np.concatenate([faces.pixels[one], others.pixels[other]])
+        return _best_agreement(pixels, first.reshape(-1), second.reshape(-1) + len(one))
+
+    found = np.concatenate([np.empty(0, np.float32), *side_by_side(agreements, parts, workers)])
+    return [Near(int(i), int(j), float(a)) for (i, j), a in zip(pairs, found, strict=True) if a >= AGREEMENT]
+
+
+def _best_agreement(
+    pixels: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Compare each pair the way round in which the faces look more alike, and both ways where that is not clear."""
+    small = pixels.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4), dtype=np.float32)
+    as_is, turned = _likeness(small[first], small[second]), _likeness(small[first], small[second, :, ::-1])
+    mirrored = turned > as_is
+    best = agreement_among(pixels, first, second, mirrored)
+    unclear = np.flatnonzero((np.abs(as_is - turned) < _CLEAR) & (best < AGREEMENT))
+    again = agreement_among(pixels, first[unclear], second[unclear], ~mirrored[unclear])
+    best[unclear] = np.maximum(best[unclear], again)
+    return best
+
+
+def _likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlate pairs of faces at an eighth of their size, where it does not matter how exactly they lie."""
+    one, other = (part.reshape(len(part), -1) - part.mean(axis=(1, 2))[:, None] for part in (first, second))
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    likeness: NDArray[np.float32] = np.einsum("nk,nk->n", one, other) / np.maximum(lengths, 1e-6)
+    return likeness

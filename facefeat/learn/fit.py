@@ -111,7 +111,7 @@ def fit(
     tell = progress or (lambda what, done, total: None)
     head, layer, how, scores = _chosen(file, head, layer, random_state, workers, tell)
     X, y = _numbers(file, layer), file.person
-    groups = groups_of(file)
+    groups = groups_of(file, workers=workers)
     if search:
         params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
         how = f"{how} {searched}".strip()
