@@ -21,8 +21,7 @@ MOST_ROWS = 4096  # of a table; with more, finding a basis takes longer than it 
 
 _NUMBERS = 2**19  # of a block of columns: in float64 it fits beside the processor
 _DOUBTFUL = 1e-6  # of the variance over all rows
-_FAR = 0.05  # of a column's variance, that the square of its shift may be for products in float32
-_TINY = 1e-7  # of the largest eigenvalue: what rounding leaves of none
+_TINY = 1e-12  # of the largest eigenvalue: what rounding leaves of none
 
 
 class Vectors:
@@ -71,8 +70,6 @@ class Columns:
         The columns that vary, in order, each less its ``centre``.
     centres, sums, squares : list of ndarray of shape (some,), float64
         Of each block: about the means over all rows, and what is left of its columns, summed, and its squares.
-    products : ndarray of shape (n, n), float64
-        Inner products of the rows of all blocks, each column scaled to the length 1.
     """
 
     def __init__(self, X: NDArray[Any], root: bool) -> None:
@@ -97,15 +94,6 @@ class Columns:
             self.sums.append(exact.sum(axis=0))
             self.squares.append(np.square(exact).sum(axis=0))
         self.varying, self.fixed = np.concatenate(varying), np.concatenate(fixed)
-        self.products = np.zeros((len(X), len(X)))
-        for number in range(len(self.blocks)):
-            self.products += self._products(number)
-
-    def _products(self, number: int) -> NDArray[np.float64]:
-        """Return the inner products of all rows in a block whose columns are scaled to the length 1."""
-        block = self.blocks[number] / np.sqrt(self.squares[number])
-        found: NDArray[np.float64] = block @ block.T
-        return found
 
 
 class RowSpace(Space):
@@ -126,39 +114,18 @@ class RowSpace(Space):
 
     def _fit(self) -> None:
         """Learn the scaling and the inner products of all rows of the table, a block of columns at a time."""
-        self._columns = self._vectors.columns("root" in self.scaling.named_steps)
+        n, self._columns = len(self.X), self._vectors.columns("root" in self.scaling.named_steps)
         numbers = range(len(self._columns.blocks))
         self._shifts, self._variances, self._scales = zip(*(self._moments(number) for number in numbers), strict=True)
-        products = len(self.train) * self._columns.products
-        for number in numbers:
-            self._add_products(number, products)
+        products, room = np.zeros((n, n)), np.empty(max(block.size for block in self._columns.blocks))
+        for number, part in enumerate(self._columns.blocks):
+            block = self._scaled_block(number, room[: part.size].reshape(part.shape))
+            products += block @ block.T
         if not np.isfinite(np.trace(products)) or not np.isfinite(self._columns.fixed).all():
             raise ValueError("The vectors are not all finite numbers, or cannot be scaled.")
         self._set_scaling()
         self._products = products
         self._find_basis(products[np.ix_(self.train, self.train)])
-
-    def _add_products(self, number: int, products: NDArray[np.float64]) -> None:
-        """Make the products of all rows, scaled to the same lengths, those under this scaling.
-
-        The variance of the training rows is at most that of all times n / n_train, so what has to be added is a sum of
-        squares again, and about a tenth of the whole: products in float32 are exact enough. Columns that are constant
-        or lie far from the mean of all are taken out and put in again in float64.
-        """
-        block, shift, scale = self._columns.blocks[number], self._shifts[number], self._scales[number]
-        weights, there = 1 / scale**2, len(self.train) / self._columns.squares[number]
-        apart = np.flatnonzero((weights < there) | (shift**2 * weights > _FAR))
-        added = np.sqrt(np.maximum(weights - there, 0)).astype(block.dtype)
-        moved = weights * shift
-        added[apart] = moved[apart] = 0
-        part = block * added
-        products += part @ part.T
-        across = block @ moved.astype(block.dtype)
-        products += float(moved @ shift) - across - across[:, None]
-        if len(apart):
-            exact = block[:, apart].astype(np.float64)
-            scaled = (exact - shift[apart]) / scale[apart]
-            products += scaled @ scaled.T - (exact * there[apart]) @ exact.T
 
     def _moments(self, number: int) -> tuple[NDArray[np.float64], ...]:
         """Return where the mean of the training rows lies in a block, their variance, and what they are scaled by.
