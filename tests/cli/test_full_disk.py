@@ -21,14 +21,14 @@ from tests.making import write_people
 THUMB = plan("thumb", faces_mode="none")
 WORDS = ("--backbone", "thumb", "--faces", "none", "-q")
 QUIET = ("--workers", 1, "-q")
-SIZE = 1024**2
+SIZE = 2 * 1024**2
 PAGE = 4096
 AGAIN = "TESTED_IN_A_NAMESPACE"
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A file system of one megabyte, with something on it that takes the rest."""
+    """A file system of two megabytes, with something on it that takes the rest."""
 
     root: Path
 
@@ -80,7 +80,7 @@ def _tried(command: list[str]) -> str:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give pictures whose vectors take about 200 kB."""
+    """Give pictures whose vectors take about 400 kB."""
     return write_people(tmp_path / "people", {"ada": 40, "bob": 40}, size=16)
 
 
