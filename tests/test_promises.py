@@ -75,4 +75,4 @@ def test_people_of_real_photographs_are_named(squad: Path, tmp_path: Path) -> No
     model = fit(made.file, tmp_path / "squad.facefeat").output
     found = evaluate(bundle.read(model), squad / "Test")
     assert (found.images, found.leaks, found.near_leaks) == (97, 3, 1)
-    assert found.accuracy.mean >= 0.96
+    assert found.accuracy.mean >= 0.95
