@@ -24,7 +24,7 @@ from facefeat.features.recipe import Recipe
 from facefeat.features.store import durable
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.heads._rows import blocks
-from facefeat.learn.copies import Faces, Near, joined, near_copies, near_copies_between
+from facefeat.learn.copies import EVERYBODY, Faces, Near, joined, near_copies, near_copies_between
 from facefeat.learn.splits import folds
 
 FEW = 5  # different pictures of a person; with fewer, docs/benchmarks.md has what accuracy is left
@@ -164,7 +164,12 @@ class _Look:
         self.notes: list[str] = []
 
     def findings(self) -> Iterator[Finding]:
-        near = near_copies(self.faces, np.unique(self.first), self.workers)
+        unlike = np.unique(self.first)
+        if len(unlike) > EVERYBODY:
+            self.notes.append(
+                f"Of more than {EVERYBODY:,} pictures, near copies are looked for within each person only."
+            )
+        near = near_copies(self.faces, unlike, self.workers)
         groups = joined(self.first, [(one.first, one.second) for one in near])
         yield from self._unusable()
         yield from self._leaks()
@@ -241,7 +246,7 @@ class _Look:
         found = suspicion(self.faces.vectors, file.person, cut, self.workers)
         if len(cut.always_train):
             n = len(cut.always_train)
-            self.notes.append(f"{n} of people with a single picture could not be judged, for want of another.")
+            self.notes.append(f"The only picture of a person cannot be judged; of such there are: {n:,}.")
         for row in np.argsort(-found.margin, kind="stable"):
             if not found.margin[row] > 0:
                 break

@@ -110,14 +110,12 @@ def near_copies_between(faces: Faces, others: Faces) -> list[Near]:
     return _agreeing(faces, others, pairs)
 
 
-def groups_of(file: FeatureFile, near: bool = True, workers: int = 1) -> NDArray[np.int64]:
+def groups_of(file: FeatureFile, workers: int = 1) -> NDArray[np.int64]:
     """Give every picture a number such that copies and near copies of one photograph share a number.
 
     Parameters
     ----------
     file : FeatureFile
-    near : bool, default=True
-        Whether near copies count, too.
     workers : int, default=1
         Threads.
 
@@ -128,8 +126,8 @@ def groups_of(file: FeatureFile, near: bool = True, workers: int = 1) -> NDArray
     """
     _, first, ranks = np.unique(file.sha256, axis=0, return_index=True, return_inverse=True)
     ranks = ranks.reshape(-1)
-    pairs = [(one.first, one.second) for one in near_copies(Faces.of(file), np.sort(first), workers)] if near else []
-    return joined(ranks.astype(np.int64), pairs)
+    near = near_copies(Faces.of(file), np.sort(first), workers)
+    return joined(ranks.astype(np.int64), [(one.first, one.second) for one in near])
 
 
 def joined(groups: NDArray[np.int64], pairs: list[tuple[int, int]]) -> NDArray[np.int64]:

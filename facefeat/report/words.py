@@ -99,7 +99,9 @@ def with_leaks(found: Comparison) -> str:
     share, best = found.with_leaks, found.best
     if share is None:
         return ""
-    return f"With copies on both sides of the folds, {best.head} on {best.layer} would have had {percent(share.mean)}."
+    return (
+        f"With copies dealt to any folds, which are others then, {best.head} on {best.layer} has {percent(share.mean)}."
+    )
 
 
 def looked_at(found: Diagnosis) -> str:

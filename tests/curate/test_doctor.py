@@ -181,7 +181,7 @@ def test_few_counts_different_pictures(tmp_path: Path) -> None:
         Finding("few", "cleo", "1 different picture; 5 and more tell a person from others.", value=1),
         Finding("few", "ada", "4 different pictures; 5 and more tell a person from others.", value=4),
     )
-    assert found.notes[0] == "1 of people with a single picture could not be judged, for want of another."
+    assert found.notes[0] == "The only picture of a person cannot be judged; of such there are: 1."
 
 
 def test_a_picture_in_the_wrong_folder_looks_like_somebody_else(three: Path) -> None:
@@ -360,3 +360,12 @@ def test_there_is_no_other_kind() -> None:
     with pytest.raises(UsageError) as caught:
         Finding("suspekt", "a/1.jpg", "Why.")
     assert str(caught.value).startswith("There is no kind of finding 'suspekt'; did you mean 'suspect'? There are: ")
+
+
+def test_that_large_data_sets_are_not_searched_across_people_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_people(tmp_path / "people", {"ada": 5, "bob": 5})
+    assert look(data).notes == (UNSEEN,)
+    monkeypatch.setattr("facefeat.curate.doctor.EVERYBODY", 9)
+    assert look(data).notes[0] == "Of more than 9 pictures, near copies are looked for within each person only."

@@ -76,7 +76,7 @@ def test_copies_are_a_group_each(file: FeatureFile) -> None:
     assert len(np.unique(groups)) == PEOPLE * EACH
     assert all(groups[i] == groups[j] for i, j in twins_of(file))
     assert np.array_equal(np.unique(groups), np.arange(PEOPLE * EACH))
-    assert len(np.unique(groups_of(file, near=False))) == len(file)
+    assert len(np.unique(file.sha256, axis=0)) == len(file)
 
 
 def test_only_the_rows_asked_for_are_looked_at(file: FeatureFile) -> None:
@@ -177,7 +177,7 @@ def test_each_face_is_compared_with_a_few_at_most_and_all_are_one_group() -> Non
 def test_without_near_copies_the_groups_are_those_of_the_bytes(thumb_file: Path) -> None:
     file = read(thumb_file)
     exact = np.unique(file.sha256, axis=0, return_inverse=True)[1].reshape(-1)
-    assert groups_of(file).tolist() == groups_of(file, near=False).tolist() == exact.tolist()
+    assert groups_of(file).tolist() == exact.tolist()
     twice = replace(file, columns={**file.columns, "images/sha256": file.sha256[np.arange(24) // 2 * 2]})
     exact = np.unique(twice.sha256, axis=0, return_inverse=True)[1].reshape(-1)
     assert groups_of(twice).tolist() == exact.tolist() and len(np.unique(exact)) == 12
