@@ -1,0 +1,147 @@
+"""Error rates at a threshold, by the words of ISO/IEC 19795-1.
+
+Scores are similarities: a comparison at or over the threshold is a match. *Mated* scores are of one person, *non-mated* ones
+of two; in identification, non-mated scores are those of strangers against the person that they are most like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The trade-off between the two kinds of errors (DET).
+
+    Attributes
+    ----------
+    thresholds : ndarray of shape (n,), float64
+        Falling; the first is above every score.
+    false_positive : ndarray of shape (n,), float64
+        Share of non-mated scores at or over each threshold: FMR, or FPIR in identification.
+    false_negative : ndarray of shape (n,), float64
+        Share of mated scores under it: FNMR, or FNIR.
+    """
+
+    thresholds: NDArray[np.float64]
+    false_positive: NDArray[np.float64]
+    false_negative: NDArray[np.float64]
+
+
+def measurable(n: int, rate: float) -> bool:
+    """Tell whether a rate can be told from none by n trials.
+
+    By the rule of three (J. A. Hanley, A. Lippman-Hand, JAMA 249, 1983): with no error in n trials the rate is, with
+    95 % confidence, at most 3 / n.
+
+    Examples
+    --------
+    >>> measurable(300, 0.01), measurable(299, 0.01)
+    (True, False)
+    """
+    return n * rate >= 3 - 1e-9
+
+
+def threshold_for(nonmated: ArrayLike, rate: float) -> float:
+    """Return the lowest threshold that at most a share of the non-mated scores reaches.
+
+    Parameters
+    ----------
+    nonmated : array-like of shape (n,)
+        At least one.
+    rate : float
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+        Right above a score, or right under all of them.
+
+    Examples
+    --------
+    >>> round(threshold_for([0.1, 0.2, 0.3, 0.4], 0.25), 6)
+    0.3
+    """
+    scores = np.sort(np.asarray(nonmated, np.float64))[::-1]
+    allowed = int(np.floor(rate * len(scores) + 1e-9))
+    if allowed >= len(scores):
+        return float(np.nextafter(scores[-1], -np.inf))
+    return float(np.nextafter(scores[allowed], np.inf))
+
+
+def reached(scores: ArrayLike, threshold: float) -> float:
+    """Return the share of scores at or over a threshold; NaN for none."""
+    found = np.asarray(scores, np.float64)
+    return float(np.mean(found >= threshold)) if len(found) else float("nan")
+
+
+def det(nonmated: ArrayLike, mated: ArrayLike) -> Curve:
+    """Return both error rates at every threshold that changes one of them.
+
+    Parameters
+    ----------
+    nonmated : array-like of shape (n_nonmated,)
+    mated : array-like of shape (n_mated,)
+        Of a known face that is given another's name: minus infinity, since no threshold makes that right.
+
+    Returns
+    -------
+    Curve
+    """
+    no, yes = np.sort(np.asarray(nonmated, np.float64)), np.sort(np.asarray(mated, np.float64))
+    steps = np.unique(np.concatenate([no, yes]))[::-1]
+    thresholds = np.concatenate([[np.inf], steps[np.isfinite(steps)]])
+    under = np.searchsorted(no, thresholds, side="left")
+    missed = np.searchsorted(yes, thresholds, side="left")
+    return Curve(thresholds, 1 - under / len(no), missed / len(yes))
+
+
+def false_negative_at(curve: Curve, rate: float) -> float:
+    """Return the lowest false negative rate at which the false positive rate is at most ``rate``."""
+    allowed = curve.false_positive <= rate + 1e-12
+    return float(curve.false_negative[allowed].min())
+
+
+def equal_error_rate(curve: Curve) -> float:
+    """Return the rate at which both kinds of errors are as frequent; between two thresholds, by a straight line."""
+    gap = curve.false_positive - curve.false_negative
+    after = int(np.argmax(gap >= 0)) if np.any(gap >= 0) else len(gap) - 1
+    before = max(after - 1, 0)
+    if gap[after] <= 0 or after == before:
+        return float(max(curve.false_positive[after], curve.false_negative[after]))
+    share = -gap[before] / (gap[after] - gap[before])
+    low, high = curve.false_negative[before], curve.false_negative[after]
+    return float(low + share * (high - low))
+
+
+def auroc(nonmated: ArrayLike, mated: ArrayLike) -> float:
+    """Return the share of pairs of a mated and a non-mated score of which the mated one is higher; ties count half."""
+    from scipy.stats import rankdata
+
+    no, yes = np.asarray(nonmated, np.float64), np.asarray(mated, np.float64)
+    if not len(no) or not len(yes):
+        return float("nan")
+    ranks = rankdata(np.concatenate([no, yes]))
+    return float((ranks[len(no) :].sum() - len(yes) * (len(yes) + 1) / 2) / (len(no) * len(yes)))
+
+
+def cmc(ranks: ArrayLike, most: int = 10) -> NDArray[np.float64]:
+    """Return the cumulative match characteristic: the share of probes whose own person is among the first k.
+
+    Parameters
+    ----------
+    ranks : array-like of shape (n,), int
+        Of each probe's own person, from 1; 0 where it was not ranked at all.
+    most : int, default=10
+        The largest k.
+
+    Returns
+    -------
+    ndarray of shape (most,), float64
+        For k from 1; the first is rank-1, the accuracy of naming.
+    """
+    found = np.asarray(ranks, np.int64)
+    return np.array([np.mean((found >= 1) & (found <= k)) for k in range(1, most + 1)])
