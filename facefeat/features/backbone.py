@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facefeat import plugins
 from facefeat.engines.network import Engine, Network, Run
 from facefeat.errors import UsageError, unknown_name
+from facefeat.features.layers import parts, within
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.weights import Weights
 
@@ -30,7 +31,7 @@ class Backbone(Protocol):
     DEFAULT_LAYERS : tuple of str
         What a feature file holds unless asked otherwise.
     HEAD_LAYER : str
-        The one that heads use unless told otherwise.
+        What heads use unless told otherwise: a layer, or several joined by plus signs.
     DEFAULT_SIZE : int
         Side of the face, pixels.
     POOLINGS : tuple of str
@@ -60,6 +61,17 @@ class Backbone(Protocol):
         The result maps uint8 RGB of shape (n, size, size, 3) to one float32 array of shape (n, d) for
         each layer of the recipe, in its order. Several threads may call it at once.
         """
+
+
+def usual_layer(recipe: Recipe) -> str:
+    """Return what heads use unless told otherwise: ``HEAD_LAYER``, or the deepest of its layers that there is.
+
+    Where a recipe has none of them, it is its last.
+    """
+    usual = get(recipe.backbone).HEAD_LAYER
+    if within(usual, recipe.layers):
+        return usual
+    return next((one for one in reversed(parts(usual)) if one in recipe.layers), recipe.layers[-1])
 
 
 def get(name: str) -> Backbone:

@@ -148,7 +148,8 @@ def compare(
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work
     groups = groups_of(file, workers=workers)
-    costs = _costs(file, wanted, list(layers or file.layers), baselines)
+    usual = backbones.usual_layer(file.recipe)
+    costs = _costs(file, wanted, list(layers or dict.fromkeys((*file.layers, usual))), baselines)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
     left_out = tuple(
         (name, layer, seconds * len(cut.splits))
@@ -223,7 +224,7 @@ def _costs(
     file: FeatureFile, wanted: Sequence[str], layers: Sequence[str], baselines: bool
 ) -> dict[tuple[str, str], float]:
     """Estimate the seconds of a fold of every head on every layer, and of the baselines, whose layer is ''."""
-    widths = {layer: file.vectors(layer).shape[1] for layer in layers}
+    widths = {layer: file.width(layer) for layer in layers}
     costs = {
         (head, layer): heads.cost(head, len(file), widths[layer], len(file.people))
         for layer in layers
@@ -260,7 +261,7 @@ def _scored(
 
 def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, int, str, str]:
     """Order rows by what was measured; ties by the backbone's own layer and the head's rank, so that runs agree."""
-    usual, rank = backbones.get(file.recipe.backbone).HEAD_LAYER, heads.rank(row.head)
+    usual, rank = backbones.usual_layer(file.recipe), heads.rank(row.head)
     return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, rank, row.head, row.layer
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facefeat.data.quality import SIDE
 from facefeat.data.registration import agreement_among
 from facefeat.features import backbone as backbones
+from facefeat.features.layers import parts
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.threads import side_by_side
 
@@ -48,9 +49,8 @@ class Faces:
 
     @classmethod
     def of(cls, file: FeatureFile) -> Faces:
-        """Take the faces of a feature file, with the layer that its backbone recommends, or else its last."""
-        layer = backbones.get(file.recipe.backbone).HEAD_LAYER
-        layer = layer if layer in file.layers else file.layers[-1]
+        """Take the faces of a feature file, with the deepest layer of those that its backbone recommends, or its last."""
+        layer = parts(backbones.usual_layer(file.recipe))[-1]
         return cls(file.vectors(layer), file.columns["faces/pixels"], file.person)
 
 

@@ -174,8 +174,7 @@ def _chosen(
     """Choose what was left to be chosen; say how, and what is known of its accuracy."""
     if head != "auto":
         if layer == "auto":
-            preferred = backbones.get(file.recipe.backbone).HEAD_LAYER
-            layer = preferred if preferred in file.layers else file.layers[-1]
+            layer = backbones.usual_layer(file.recipe)
         return head, layer, "", {}
     layers = None if layer == "auto" else [layer]
     found = compare(

@@ -12,6 +12,7 @@ from facefeat import plugins
 from facefeat.data.faces import POLICIES, TEMPLATES, FaceStep
 from facefeat.errors import DamagedFile, ForeignFile, NewerFile, UsageError
 from facefeat.features import backbone as backbones
+from facefeat.features.layers import within
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.learn import head as heads
 from facefeat.learn.archive import is_printable, one_line, shown
@@ -94,7 +95,7 @@ def checked(path: Path, values: Mapping[str, Any]) -> Manifest:
     if not is_printable([values.get(name) for name in _PRINTED]):
         raise DamagedFile(f"{path} is refused: its {MANIFEST} holds characters that would steer a terminal.")
     recipe, people, layer = _recipe(path, values), _people(path, values.get("people")), values.get("layer")
-    if layer not in recipe.layers:
+    if not isinstance(layer, str) or not within(layer, recipe.layers):
         raise DamagedFile(f"{path} is damaged: its layer or people do not fit its recipe.")
     head, params = _head(path, values)
     threshold = _threshold(path, values.get("threshold"))
@@ -104,7 +105,7 @@ def checked(path: Path, values: Mapping[str, Any]) -> Manifest:
         raise DamagedFile(f"{path} is damaged: its scores are malformed.")
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         raise DamagedFile(f"{path} is damaged: its versions are malformed.")
-    return Manifest(recipe, head, params, str(layer), people, threshold, scores, versions)
+    return Manifest(recipe, head, params, layer, people, threshold, scores, versions)
 
 
 def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:

@@ -14,6 +14,7 @@ from facefeat.data import isolated, picture
 from facefeat.data.faces import Face
 from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch
 from facefeat.features.encode import Encoder, engine_for, plan_of
+from facefeat.features.layers import joined
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.head import decision_scores
@@ -140,7 +141,7 @@ class Recogniser:
             faces = finder.all_faces(finder.open(picture.read(path)))
         except PictureRefused as refused:
             return Photo(str(path), (), refused)
-        vectors = self.encoder.vectors([face.pixels for face in faces])[self.bundle.layer]
+        vectors = joined(self.encoder.vectors([face.pixels for face in faces]), self.bundle.layer)
         return Photo(str(path), tuple(zip(faces, self.name(vectors, top), strict=True)))
 
     def name(self, X: NDArray[np.float32], top: int = 3) -> list[Naming]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facefeat.data.regular import NotRegular
 from facefeat.errors import DamagedFile, FileFormatError, InputError, StorageError, unknown_name
+from facefeat.features.layers import joined, parts
 from facefeat.features.recipe import Recipe
 from facefeat.features.store import columns as layout
 from facefeat.features.store import sealed
@@ -98,16 +99,23 @@ class FeatureFile:
         return int(repeated.sum()), int((self.person != self.person[first]).sum())
 
     def vectors(self, layer: str) -> NDArray[np.float32]:
-        """Return the vectors of a layer, of shape (n_images, n_features), mapped from the disk.
+        """Return the vectors of a layer, of shape (n_images, n_features).
+
+        Those of one layer are mapped from the disk; several joined by a plus sign are copied side by side.
 
         Raises
         ------
         UsageError
             If the file does not hold the layer; the sentence lists those it does.
         """
-        if layer not in self.layers:
-            raise unknown_name("layer", layer, self.layers)
-        return self.columns[FEATURES + layer]
+        for one in parts(layer):
+            if one not in self.layers:
+                raise unknown_name("layer", one, self.layers)
+        return joined({name: self.columns[FEATURES + name] for name in parts(layer)}, layer)
+
+    def width(self, layer: str) -> int:
+        """Return the length of a layer's vectors; raise as ``vectors`` does."""
+        return sum(self.vectors(one).shape[1] for one in parts(layer))
 
 
 def read(path: str | Path) -> FeatureFile:
