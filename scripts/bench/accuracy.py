@@ -16,6 +16,7 @@ from faces import cross_validated, draws, main, orl_people, with_interval
 
 from facefeat import plugins
 from facefeat.engines.network import Engine
+from facefeat.features.backbone import usual_layer
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
@@ -45,7 +46,7 @@ def measure(squad: Path | None, _: Engine) -> Iterator[dict[str, Any]]:
 
 def _orl(file: FeatureFile) -> Iterator[dict[str, Any]]:
     y, apart = file.person, groups_of(file)
-    for layer in file.layers:
+    for layer in (usual_layer(file.recipe), *file.layers):
         X = np.asarray(file.vectors(layer))
         for head in plugins.names("head"):
             tenfold = cross_validated(X, y, apart, file.people, head, 10)
@@ -65,7 +66,7 @@ def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
     from sklearn.metrics import roc_auc_score
 
     y = file.person
-    for layer in file.layers:
+    for layer in (usual_layer(file.recipe), *file.layers):
         X, figures = np.asarray(file.vectors(layer)), []
         for repeat in range(REPEATS):
             rng = np.random.default_rng(repeat)
@@ -102,7 +103,7 @@ def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
 
 def _squad(train: FeatureFile, test: FeatureFile) -> Iterator[dict[str, Any]]:
     apart = groups_of(train)
-    for layer in train.layers:
+    for layer in (usual_layer(train.recipe), *train.layers):
         A, B = np.asarray(train.vectors(layer)), np.asarray(test.vectors(layer))
         for head in plugins.names("head"):
             right = heads.build(head).fit(A, train.person).predict(B) == test.person

@@ -4,7 +4,7 @@
 
 Faces are found once; then one choice is changed at a time. Columns: ORL with two training pictures a
 person (mean of 10 draws), squad's Test by a head fitted on Train, and 5 folds over both, dealt three times,
-copies and near copies kept together; each for LDA and logistic regression.
+copies and near copies kept together.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ import numpy as np
 from faces import cross_validated, draws, find, folder_people, groups, main, orl_people, vectors
 
 from facefeat.engines.network import Engine
+from facefeat.features.layers import joined
 from facefeat.learn import head as heads
 
-HEADS = ("lda", "logreg")
-LAYER = "block4_pool"
+HEADS = ("lda", "logreg", "prototype")
+LAYER = "block3_pool+block4_pool"
+LAYERS = (
+    "block3_pool", "block4_pool", "block5_pool", "block4_pool+block5_pool", "block3_pool+block4_pool+block5_pool",
+)  # fmt: skip
 REPEATS = 3  # of the 5 folds
 CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("default", {}),
@@ -32,7 +36,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("96 pixels, arcface, margin 0.0", {"size": 96, "template": "arcface", "margin": 0.0}),
     *((f"pooling {pooling}", {"pooling": pooling}) for pooling in ("avg", "max")),
     ("no mirror image", {"flip": False}),
-    *((f"layer block{block}_pool", {"layers": [f"block{block}_pool"]}) for block in (3, 5)),
+    *((layer, {"layer": layer}) for layer in LAYERS),
 ]
 
 
@@ -44,13 +48,13 @@ def measure(squad: Path | None, engine: Engine) -> Iterator[dict[str, Any]]:
     apart = groups(both, engine) if both else None
     for name, choice in CHOICES:
         choice = dict(choice)
-        layer = choice.get("layers", [LAYER])[0]
-        X = vectors(orl, engine, **choice)[layer]
+        layer = choice.pop("layer", LAYER)
+        X = joined(vectors(orl, engine, **choice), layer)
         row: dict[str, Any] = {"choice": name, "numbers": X.shape[1]}
         for head in HEADS:
             row[f"ORL 2/8 {head}"] = draws(X, orl.person, head, 2)
         if train and both:
-            X, n = vectors(both, engine, **choice)[layer], len(train.person)
+            X, n = joined(vectors(both, engine, **choice), layer), len(train.person)
             for head in HEADS:
                 named = heads.build(head).fit(X[:n], train.person).predict(X[n:])
                 row[f"squad Test {head}"] = float(np.mean(named == both.person[n:]))
