@@ -164,7 +164,7 @@ def compare(
     """
     from facefeat.features.store.file import read
     from facefeat.learn.compare import compare as run
-    from facefeat.report import documents, tables
+    from facefeat.report import compared
 
     with frame.progress(quiet) as tell:
         found = run(
@@ -177,7 +177,7 @@ def compare(
             workers=frame.cores(workers),
             progress=tell,
         )
-    frame.show(lambda: tables.comparison(found), lambda: documents.comparison(found), as_json)
+    frame.show(lambda: compared.table(found), lambda: compared.document(found), as_json)
     if report:  # after the table: a full disk does not cost what was compared
-        frame.write(report, lambda: tables.comparison(found), lambda: documents.comparison(found))
+        frame.write(report, lambda: compared.table(found), lambda: compared.document(found))
     frame.hint(f"Next: facefeat fit {features} --head {found.best.head} --layer {found.best.layer}", quiet or as_json)

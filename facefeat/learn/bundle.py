@@ -91,6 +91,7 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
         "layer": bundle.layer,
         "people": list(bundle.people),
         "threshold": asdict(bundle.threshold),
+        "confidence": asdict(bundle.confidence) if bundle.confidence else None,
         "scores": bundle.scores,
         "versions": bundle.versions,
         "members": {

@@ -2,99 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facefeat import plugins
-from facefeat.errors import InputError
+from facefeat.errors import DamagedFile, InputError
 from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
+from facefeat.heads._rows import blocks
 from facefeat.learn import head as heads
+from facefeat.learn import openset
 from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline
+from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.copies import groups_of
-from facefeat.learn.crossval import Result, Trial, cross_validate
-from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
+from facefeat.learn.crossval import Trial, cross_validate
+from facefeat.learn.held_out import tested
+from facefeat.learn.metrics import Share
+from facefeat.learn.mistakes import mistakes_of
+from facefeat.learn.openset import Trials
+from facefeat.learn.scoring import against_best, calibration_of, row_of, step_of
 from facefeat.learn.splits import Folds, folds
 
 TOO_LONG = 1200.0  # seconds that a head may take for all folds of a layer, by its own estimate, if nobody named it
-
-
-@dataclass(frozen=True, eq=False)  # two rows are never the same one by their figures
-class Row:
-    """One head on one layer.
-
-    Attributes
-    ----------
-    head, layer : str
-        For a baseline, its name and ``''``.
-    accuracy : Share
-        Of the pictures that were tested, each by a head that did not see it; Wilson's interval.
-    balanced_accuracy, macro_f1 : float
-    fit_seconds : float
-        Median over folds. What heads share, such as the scaling, is done once a fold and counted for each that used
-        it.
-    predict_ms : float
-        For one picture's vector, within a batch; median over folds.
-    named : ndarray of shape (n_repeats, n_tested), int32
-        Who each tested picture was taken for, rows in the order of ``Folds.tested``.
-    """
-
-    head: str
-    layer: str
-    accuracy: Share
-    balanced_accuracy: float
-    macro_f1: float
-    fit_seconds: float
-    predict_ms: float
-    named: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What ``compare`` found.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-        Best first.
-    baselines : tuple of Row
-    failed : tuple of (head, layer, sentence)
-    left_out : tuple of (head, layer, seconds)
-        What nobody named and would take too long on one core, for all folds; a baseline has the layer ``''``.
-    n_people, n_images, n_tested : int
-    copies, near_copies : int
-        Pictures that are copies of another byte for byte, and others that are nearly so.
-    with_leaks : Share or None
-        The accuracy of the best row, had copies and near copies been dealt like other pictures; ``None`` where there
-        are none.
-    folds : Folds
-    """
-
-    rows: tuple[Row, ...]
-    baselines: tuple[Row, ...]
-    failed: tuple[tuple[str, str, str], ...]
-    left_out: tuple[tuple[str, str, float], ...]
-    n_people: int
-    n_images: int
-    n_tested: int
-    copies: int
-    near_copies: int
-    with_leaks: Share | None
-    folds: Folds
-
-    @property
-    def best(self) -> Row:
-        """The first row."""
-        return self.rows[0]
-
-    @property
-    def within_reach(self) -> tuple[Row, ...]:
-        """Other rows whose accuracy lies inside the best one's interval: these pictures cannot rank them."""
-        return tuple(row for row in self.rows[1:] if row.accuracy.mean >= self.best.accuracy.low)
+STRANGER_REPEATS = 5
 
 
 def compare(
@@ -105,6 +39,8 @@ def compare(
     slow: bool = True,
     n_folds: int = 10,
     repeats: int = 1,
+    stranger_repeats: int = STRANGER_REPEATS,
+    test: FeatureFile | None = None,
     random_state: int = 0,
     workers: int = 2,
     baselines: bool = True,
@@ -121,11 +57,15 @@ def compare(
     heads_wanted : sequence of str or None
         By default all, but for those that would take longer than ``TOO_LONG``.
     layers : sequence of str or None
-        All of the file by default.
+        By default all of the file, and what its backbone recommends.
     slow : bool, default=True
         Whether slow heads take part, where none was named.
     n_folds, repeats, random_state : int
         See ``facefeat.learn.splits.folds``.
+    stranger_repeats : int, default=5
+        How often half of the people are held out as strangers; see ``facefeat.learn.openset``. 0: never.
+    test : FeatureFile or None
+        Other pictures of the same people, on which the heads are tested as well.
     workers : int, default=2
         Folds that are worked on side by side; the figures do not depend on it.
     baselines : bool, default=True
@@ -143,32 +83,45 @@ def compare(
         For an unknown head or layer.
     InputError
         With fewer than two people, where nobody has two pictures, or where no head could be fitted.
+    DamagedFile
+        If vectors are not finite.
+    RecipeMismatch
+        If the test set is of another recipe.
     """
+    started = time.perf_counter()
     wanted = list(heads_wanted or (name for name in plugins.names("head") if slow or not heads.is_slow(name)))
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work
-    groups = groups_of(file, workers=workers)
     usual = backbones.usual_layer(file.recipe)
-    costs = _costs(file, wanted, list(layers or dict.fromkeys((*file.layers, usual))), baselines)
+    names = list(layers or dict.fromkeys((*file.layers, usual)))
+    costs = _costs(file, wanted, names, baselines)
+    _require_finite(file, names)
+    groups = groups_of(file, workers=workers)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
+    trials = openset.deal(file.person, groups, stranger_repeats, random_state) if stranger_repeats else None
+    n_fits = len(cut.splits) + (len(trials.splits) if trials else 0)
     left_out = tuple(
-        (name, layer, seconds * len(cut.splits))
+        (name, layer, seconds * n_fits)
         for (name, layer), seconds in costs.items()
-        if seconds * len(cut.splits) > TOO_LONG and not (heads_wanted and layer)
+        if seconds * n_fits > TOO_LONG and not (heads_wanted and layer)
     )
     chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
-    fitted, tell = [one for one in chosen if one[1]], progress or (lambda what, n, total: None)
-    rows, failed = _scored(file, cut, fitted, workers, tell)
-    if not rows:
+    tell = progress or (lambda what, n, total: None)
+    found, failed = _scored(file, cut, trials, [one for one in chosen if one[1]], workers, tell)
+    if not found:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
     beside = []
     for name in (name for name, layer in chosen if not layer):
-        tell(name, len(fitted) * len(cut.splits), len(fitted) * len(cut.splits))
-        beside.append(_row(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
-    rows.sort(key=lambda row: _rank(row, file))
+        tell(name, 0, 0)
+        beside.append(row_of(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
+    rows = against_best(sorted(found, key=lambda row: _rank(row, file)), cut)
+    test_set = None
+    if test is not None:
+        tell("the test set", 0, 0)
+        test_set, rows = tested(file, test, rows, workers)
     unlike, apart = len(np.unique(file.first_alike())), len(np.unique(groups))
     return Comparison(
-        rows=tuple(rows),
+        rows=rows,
         baselines=tuple(beside),
         failed=tuple(failed),
         left_out=left_out,
@@ -179,7 +132,18 @@ def compare(
         near_copies=unlike - apart,
         with_leaks=_with_leaks(file, rows[0], cut, workers) if apart < len(file) else None,
         folds=cut,
+        trials=trials,
+        test=test_set,
+        mistakes=mistakes_of(file, rows[0], cut, groups),
+        seconds=time.perf_counter() - started,
     )
+
+
+def _require_finite(file: FeatureFile, layers: Sequence[str]) -> None:
+    for layer in layers:
+        X = file.vectors(layer)
+        if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
+            raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
 
 
 def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share:
@@ -189,7 +153,7 @@ def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share
         file.person, alone, file.people, n_folds=cut.n_folds, repeats=cut.repeats, random_state=cut.random_state
     )
     results = cross_validate(X, file.person, loose.splits, [Trial(best.head)], workers)[0]
-    return _row(best.head, best.layer, file.person, loose, results).accuracy
+    return row_of(best.head, best.layer, file.person, loose, results).accuracy
 
 
 def left_out_sentence(left_out: Sequence[tuple[str, str, float]], option: str) -> str:
@@ -234,12 +198,19 @@ def _costs(
 
 
 def _scored(
-    file: FeatureFile, cut: Folds, chosen: list[tuple[str, str]], workers: int, tell: Progress
+    file: FeatureFile,
+    cut: Folds,
+    trials: Trials | None,
+    chosen: Sequence[tuple[str, str]],
+    workers: int,
+    tell: Progress,
 ) -> tuple[list[Row], list[tuple[str, str, str]]]:
-    """Cross-validate heads, layer by layer; return rows, and what failed."""
-    done, total = 0, len(chosen) * len(cut.splits)
+    """Cross-validate heads and put strangers before them, layer by layer; return rows, and what failed."""
+    splits = [*cut.splits, *(trials.splits if trials else ())]
+    done, total = 0, len(chosen) * len(splits)
     rows: list[Row] = []
     failed: list[tuple[str, str, str]] = []
+    step = step_of(len(cut.tested), len(file.people))
     for layer in dict.fromkeys(layer for _, layer in chosen):
 
         def told(what: str, n: int, layer: str = layer) -> None:
@@ -247,39 +218,23 @@ def _scored(
             done += n
             tell(f"{what} on {layer}", done, total)
 
+        X, y = file.vectors(layer), file.person
         names = [head for head, its in chosen if its == layer]
-        trials = [Trial(head) for head in names]
-        found = cross_validate(file.vectors(layer), file.person, cut.splits, trials, workers, told)
-        for head, results in zip(names, found, strict=True):
-            failures = [result for result in results if isinstance(result, str)]
-            if failures:
+        results = cross_validate(X, y, splits, [Trial(head) for head in names], workers, told, step)
+        known, strangers = (
+            [found[part] for found in results] for part in (slice(len(cut.splits)), slice(len(cut.splits), None))
+        )
+        against = openset.measured(X, y, trials, strangers, workers) if trials else [None] * len(names)
+        for head, found, open_set in zip(names, known, against, strict=True):
+            if failures := [result for result in found if isinstance(result, str)]:
                 failed.append((head, layer, failures[0]))
             else:
-                rows.append(_row(head, layer, file.person, cut, results))
+                row = row_of(head, layer, y, cut, found)
+                rows.append(replace(row, calibration=calibration_of(y, cut, found, step), open_set=open_set))
     return rows, failed
 
 
 def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, int, str, str]:
     """Order rows by what was measured; ties by the backbone's own layer and the head's rank, so that runs agree."""
     usual, rank = backbones.usual_layer(file.recipe), heads.rank(row.head)
-    return -row.accuracy.mean, -row.balanced_accuracy, row.layer != usual, rank, row.head, row.layer
-
-
-def _row(head: str, layer: str, y: NDArray[np.int32], cut: Folds, results: Sequence[Result]) -> Row:
-    outcomes = [result for result in results if not isinstance(result, str)]
-    tested = cut.tested
-    named = np.full((cut.repeats, len(y)), -1, np.int32)
-    for repeat, (_, test), outcome in zip(cut.repeat_of, cut.splits, outcomes, strict=True):
-        named[repeat, test] = outcome.named
-    named = named[:, tested]
-    truth = y[tested]
-    return Row(
-        head=head,
-        layer=layer,
-        accuracy=wilson(float(np.mean(named == truth)), len(tested)),
-        balanced_accuracy=float(np.mean([balanced_accuracy(truth, one) for one in named])),
-        macro_f1=float(np.mean([macro_f1(truth, one) for one in named])),
-        fit_seconds=float(np.median([outcome.fit_seconds for outcome in outcomes])),
-        predict_ms=float(np.median([outcome.predict_seconds for outcome in outcomes])) * 1000,
-        named=named,
-    )
+    return -row.accuracy.mean, -row.balanced_accuracy.mean, row.layer != usual, rank, row.head, row.layer

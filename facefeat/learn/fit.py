@@ -21,16 +21,19 @@ from facefeat.heads._rowspace import Vectors
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
 from facefeat.learn.bundle import Bundle
+from facefeat.learn.calibration import Calibration, Confidence
 from facefeat.learn.compare import compare, left_out_sentence
 from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.gallery import MOST_FACES, Gallery
+from facefeat.learn.scoring import calibration_of, step_of
 from facefeat.learn.splits import folds
 from facefeat.learn.threads import cores
 from facefeat.learn.training import TrainingSet
 from facefeat.learn.unknown import SCORE, choose_threshold
 
 SEARCH_FOLDS = 5
+SLOW_FOLDS = 3  # for the probabilities of heads that take long
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,15 @@ def fit(
     params = dict(params or {})
     _check(file, head, layer, params, search, fpir)
     tell = progress or (lambda what, done, total: None)
-    head, layer, how, scores = _chosen(file, head, layer, random_state, workers, tell)
+    head, layer, how, scores, confidence = _chosen(file, head, layer, random_state, workers, tell)
     X, y = _numbers(file, layer), file.person
     groups = groups_of(file, workers=workers)
     if search:
         params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
         how = f"{how} {searched}".strip()
+    if confidence is None:
+        tell(f"Finding how sure {head} may be", 0, 0)
+        confidence = _confidence(head, params, X, y, groups, file.people, random_state, workers)
     tell(f"Fitting {head} on {layer}", 0, 0)
     estimator, score = _fitted(head, params, X, y, workers)
     tell("Choosing the threshold for strangers", 0, 0)
@@ -126,6 +132,7 @@ def fit(
         layer=layer,
         people=file.people,
         threshold=threshold,
+        confidence=confidence,
         scores=scores,
         versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
         estimator=estimator,
@@ -170,12 +177,12 @@ def _check(file: FeatureFile, head: str, layer: str, params: Mapping[str, Any], 
 
 def _chosen(
     file: FeatureFile, head: str, layer: str, random_state: int, workers: int, tell: Progress
-) -> tuple[str, str, str, dict[str, Any]]:
-    """Choose what was left to be chosen; say how, and what is known of its accuracy."""
+) -> tuple[str, str, str, dict[str, Any], Confidence | None]:
+    """Choose what was left to be chosen; say how, and what is known of its accuracy and its probabilities."""
     if head != "auto":
         if layer == "auto":
             layer = backbones.usual_layer(file.recipe)
-        return head, layer, "", {}
+        return head, layer, "", {}, None
     layers = None if layer == "auto" else [layer]
     found = compare(
         file,
@@ -183,6 +190,7 @@ def _chosen(
         slow=False,
         n_folds=SEARCH_FOLDS,
         repeats=2,
+        stranger_repeats=0,
         random_state=random_state,
         workers=workers,
         baselines=False,
@@ -198,7 +206,7 @@ def _chosen(
         "protocol": f"{found.folds.n_folds} folds, {found.folds.repeats} times",
         "accuracy": asdict(best.accuracy),
     }
-    return best.head, best.layer, how, scores
+    return best.head, best.layer, how, scores, _confidence_of(best.calibration)
 
 
 def _searched(
@@ -222,6 +230,33 @@ def _searched(
     best = int(np.argmax([_accuracy(outcomes, truth) for outcomes in results]))
     settings = ", ".join(f"{knob}={tried[best][knob]}" for knob in grid)
     return tried[best], f"{settings or 'No knob'} chosen from {len(tried)} by {cut.n_folds}-fold cross-validation."
+
+
+def _confidence(
+    head: str,
+    params: Mapping[str, Any],
+    X: NDArray[np.float32],
+    y: NDArray[np.int32],
+    groups: NDArray[np.int64],
+    people: tuple[str, ...],
+    random_state: int,
+    workers: int,
+) -> Confidence | None:
+    """Choose the temperature by folds; ``None`` where nobody has two pictures, or the head cannot be fitted in a fold."""
+    try:
+        n_folds = SLOW_FOLDS if heads.is_slow(head) else SEARCH_FOLDS
+        cut = folds(y, groups, people, n_folds=n_folds, random_state=random_state)
+    except InputError:
+        return None
+    step = step_of(len(cut.tested), len(people))
+    results = cross_validate(X, y, cut.splits, [Trial(head, params)], workers, step=step)[0]
+    if any(isinstance(result, str) for result in results):
+        return None
+    return _confidence_of(calibration_of(y, cut, results, step))
+
+
+def _confidence_of(found: Calibration | None) -> Confidence | None:
+    return Confidence(found.temperature, found.ece, found.brier, found.n) if found else None
 
 
 def _accuracy(results: list[Outcome | str], truth: NDArray[np.int32]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,11 +16,12 @@ from facefeat.features.layers import within
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.learn import head as heads
 from facefeat.learn.archive import is_printable, one_line, shown
+from facefeat.learn.calibration import Confidence
 from facefeat.learn.unknown import Threshold
 
 MANIFEST = "manifest.json"
 FORMAT = "facefeat-bundle"
-VERSION = 2
+VERSION = 3
 MAX_NAME = 1024  # characters of a person's name
 MAX_SEARCHED = 4096  # pixels to which a photograph may be enlarged to search it for faces
 
@@ -43,6 +44,9 @@ class Manifest:
     people : tuple of str
         Class i is ``people[i]``.
     threshold : Threshold
+    confidence : Confidence or None
+        How its scores become probabilities; ``None`` in files of a format before 3, and where there were too few
+        pictures to say.
     scores : dict
         What is known of its accuracy; may be empty.
     versions : dict
@@ -55,6 +59,7 @@ class Manifest:
     layer: str
     people: tuple[str, ...]
     threshold: Threshold
+    confidence: Confidence | None
     scores: dict[str, Any]
     versions: dict[str, str]
 
@@ -99,13 +104,14 @@ def checked(path: Path, values: Mapping[str, Any]) -> Manifest:
         raise DamagedFile(f"{path} is damaged: its layer or people do not fit its recipe.")
     head, params = _head(path, values)
     threshold = _threshold(path, values.get("threshold"))
+    confidence = _confidence(path, values.get("confidence"))
     scores: Any = values.get("scores")
     versions: Any = values.get("versions")
     if not _are_scores(scores):
         raise DamagedFile(f"{path} is damaged: its scores are malformed.")
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         raise DamagedFile(f"{path} is damaged: its versions are malformed.")
-    return Manifest(recipe, head, params, layer, people, threshold, scores, versions)
+    return Manifest(recipe, head, params, layer, people, threshold, confidence, scores, versions)
 
 
 def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:
@@ -171,11 +177,28 @@ def _head(path: Path, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def _threshold(path: Path, values: Any) -> Threshold:
     hints = get_type_hints(Threshold)
     known = {name: values[name] for name in hints if name in values} if isinstance(values, dict) else {}
-    if set(known) != set(hints) or not all(heads.fits(known[name], hints[name]) for name in hints):
+    needed = {field.name for field in fields(Threshold) if field.default is MISSING}  # the others came with format 3
+    if not needed <= set(known) or not all(heads.fits(known[name], hints[name]) for name in hints):
         raise DamagedFile(f"{path} is damaged: its threshold is no number.")
     found = Threshold(**known)
-    if not 0 <= found.fpir <= 1 or not 0 <= (found.fnir or 0) <= 1 or min(found.n_people, found.n_pictures) < 0:
+    shares = (found.fpir, *(one or 0 for one in (found.fnir, found.reached, found.reached_low, found.reached_high)))
+    if not all(0 <= one <= 1 for one in shares) or min(found.n_people, found.n_pictures) < 0:
         raise DamagedFile(f"{path} is damaged: its threshold was found by rates or counts that cannot be.")
+    return found
+
+
+def _confidence(path: Path, values: Any) -> Confidence | None:
+    if values is None:
+        return None
+    hints = get_type_hints(Confidence)
+    if not isinstance(values, dict) or set(values) != set(hints):
+        raise DamagedFile(f"{path} is damaged: its confidence has other fields than the format says.")
+    found = Confidence(**values)
+    fits = all(heads.fits(values[name], hints[name]) for name in hints)
+    if not fits or not (
+        1e-9 < found.temperature < 1e9 and 0 <= found.ece <= 1 and 0 <= found.brier <= 2 and found.n > 0
+    ):
+        raise DamagedFile(f"{path} is damaged: its confidence was found by numbers that cannot be.")
     return found
 
 

@@ -145,3 +145,48 @@ def cmc(ranks: ArrayLike, most: int = 10) -> NDArray[np.float64]:
     """
     found = np.asarray(ranks, np.int64)
     return np.array([np.mean((found >= 1) & (found <= k)) for k in range(1, most + 1)])
+
+
+def expected_threshold(nonmated: ArrayLike, rate: float) -> float:
+    """Return the threshold that the next non-mated score is expected to reach with a probability of ``rate``.
+
+    The quantile of W. Weibull's plotting positions (E. J. Gumbel, "Statistics of Extremes", 1958): of n scores that can
+    be exchanged with the next one, it exceeds the k-th largest with a probability of k / (n + 1). Where even
+    the largest is exceeded more often than that, it is right above the largest.
+
+    Examples
+    --------
+    >>> round(expected_threshold([0.1, 0.2, 0.3], 0.25), 6), round(expected_threshold([0.1, 0.2, 0.3], 0.5), 6)
+    (0.3, 0.2)
+    """
+    return float(np.nextafter(np.quantile(np.asarray(nonmated, np.float64), 1 - rate, method="weibull"), np.inf))
+
+
+def design_effect(scores: NDArray[np.float64], person: NDArray[np.integer]) -> float:
+    """Return how many times as many pictures are needed since those of one person are alike.
+
+    1 + (m - 1) times the intraclass correlation of the scores by analysis of variance, m being the mean number of
+    pictures weighted by itself (L. Kish, "Survey Sampling", 1965, chapter 5).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,), float64
+    person : ndarray of shape (n,), int
+
+    Returns
+    -------
+    float
+        At least 1; the number of pictures a person where all of theirs score the same.
+    """
+    _, index, counts = np.unique(person, return_inverse=True, return_counts=True)
+    n, n_people = len(scores), len(counts)
+    if n_people < 2 or n == n_people:
+        return 1.0 if n_people > 1 else float(max(n, 1))
+    means = np.bincount(index, scores) / counts
+    between = float(counts @ (means - scores.mean()) ** 2) / (n_people - 1)
+    inside = float(np.sum((scores - means[index]) ** 2)) / (n - n_people)
+    usual = (n - float(counts @ counts) / n) / (n_people - 1)
+    if not between + inside > 0:
+        return 1.0
+    correlation = max(0.0, (between - inside) / (between + (usual - 1) * inside))
+    return 1 + (float(counts @ counts) / n - 1) * correlation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from facefeat.heads._rows import blocks
 from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
+from facefeat.learn.calibration import logits
 
 _MEBIBYTES = 512  # that scikit-learn may take for distances at a time
 
@@ -77,8 +78,8 @@ class TrainingSet:
         return estimator
 
 
-def named(classifier: Any, space: Space, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return whom a head that was fitted in shared coordinates takes rows of the table for.
+def scored(classifier: Any, space: Space, rows: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Score rows of the table by a head that was fitted in shared coordinates.
 
     Parameters
     ----------
@@ -87,13 +88,15 @@ def named(classifier: Any, space: Space, rows: NDArray[np.int64]) -> NDArray[Any
     rows : ndarray of shape (n_images,)
         Row numbers.
 
-    Returns
-    -------
-    ndarray of shape (n_images,)
+    Yields
+    ------
+    block : slice
+        Of ``rows``.
+    scores : ndarray of shape (n_block, n_classes), float64
+        See ``facefeat.learn.calibration.logits``.
     """
     from sklearn import config_context
 
-    width = max(space.width, len(space.classes))
     with config_context(working_memory=_MEBIBYTES):
-        found = [classifier.predict(space.coordinates(rows[block])) for block in blocks(len(rows), width)]
-    return np.concatenate(found)
+        for block in blocks(len(rows), max(space.width, len(space.classes))):
+            yield block, logits(classifier, space.coordinates(rows[block]))

@@ -17,6 +17,8 @@ from facefeat.heads._rows import blocks
 from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
+from facefeat.learn.metrics import wilson
+from facefeat.learn.rates import design_effect, expected_threshold, measurable
 from facefeat.learn.splits import folds
 from facefeat.learn.threads import side_by_side
 from facefeat.learn.training import TrainingSet
@@ -44,6 +46,9 @@ class Threshold:
         Strangers it was chosen on.
     how : str
         One sentence.
+    reached, reached_low, reached_high : float or None
+        Share of strangers' pictures that got a name at a threshold that other strangers chose in the same way, with its
+        95 % interval; ``None`` where strangers are too few for that.
     """
 
     value: float
@@ -52,6 +57,9 @@ class Threshold:
     n_people: int
     n_pictures: int
     how: str
+    reached: float | None = None
+    reached_low: float | None = None
+    reached_high: float | None = None
 
 
 def fit_score(X: NDArray[Any], y: NDArray[Any]) -> Any:
@@ -121,63 +129,79 @@ def choose_threshold(
         return _not_measurable(
             fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are"
         )
-    strangers, known, right = _scores(X, y, groups, people, random_state, workers)
+    parts = _parts(X, y, groups, people, random_state, workers)
+    strangers, known, right = (np.concatenate(columns) for columns in zip(*(one[:3] for one in parts), strict=True))
     if not len(strangers):
         return _not_measurable(fpir, "too few pictures to leave people out")
-    value = float(np.nextafter(np.quantile(strangers, 1 - fpir, method="higher"), 2.0))
-    n = len(strangers)
+    value, n = expected_threshold(strangers, fpir), len(strangers)
     how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} % at most"
     lowest = float(np.quantile(known, SPARED)) if len(known) else value
     if lowest > value:  # strangers and known faces lie apart: nearer to neither is safer against the next stranger
         value = (value + lowest) / 2
         how += ", midway between strangers and known faces, which lie apart"
     fnir = float(np.mean(~(right & (known >= value)))) if len(known) else None
-    if n * fpir < 3:  # fewer than three expected: the rate itself cannot be told from zero (rule of three)
+    if not measurable(n, fpir):
         how += f"; the lowest rate that {n} pictures can tell from none is {300 / n:.1f} %"
-    return Threshold(value, fpir, fnir, len(people), n, how)
+    return Threshold(value, fpir, fnir, len(people), n, how, *_reached(parts, y, fpir))
 
 
 def _not_measurable(fpir: float, why: str) -> Threshold:
     return Threshold(-1.0, fpir, None, 0, 0, f"not measurable: {why}; so every face is given a name")
 
 
-def _scores(
+_Part = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]
+
+
+def _reached(parts: list[_Part], y: NDArray[np.int32], fpir: float) -> tuple[float | None, float | None, float | None]:
+    """Return the share of strangers named at the threshold of the other parts' strangers, and its interval."""
+    scores = [part[0] for part in parts]
+    if sum(map(bool, map(len, scores))) < 2:
+        return None, None, None
+    named = 0
+    for number, mine in enumerate(scores):
+        others = np.concatenate([one for i, one in enumerate(scores) if i != number])
+        named += int(np.sum(mine >= expected_threshold(others, fpir)))
+    strangers = np.concatenate(scores)
+    effect = design_effect(strangers, y[np.concatenate([part[3] for part in parts])])
+    share = wilson(named / len(strangers), max(1, round(len(strangers) / effect)))
+    return share.mean, share.low, share.high
+
+
+def _parts(
     X: NDArray[Any],
     y: NDArray[np.int32],
     groups: NDArray[np.int64],
     people: tuple[str, ...],
     random_state: int,
     workers: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return strangers' best scores, known faces' best scores, and whether the latter are their own person's."""
+) -> list[_Part]:
+    """Leave people out, a part after the other.
+
+    Returns of each part strangers' best scores, known faces' best scores, whether the latter are their own person's, and
+    the rows of the strangers.
+    """
     n_parts = min(PEOPLE_FOLDS, len(people))
     order = np.random.default_rng(random_state).permutation(len(people))
     pictures = folds(y, groups, people, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
 
     vectors = Vectors(X)
 
-    def part(number: int) -> tuple[_Scores, _Scores]:
+    def part(number: int) -> _Part:
         outside = np.isin(y, order[number::n_parts])
         train, test = (rows[~outside[rows]] for rows in pictures[number % len(pictures)])
         if len(np.unique(y[train])) < 2:
-            return _NONE, _NONE
+            return np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, np.int64)
         space = vectors.space(y, train)
         score = heads.fit_shared(SCORE[0], heads.build(*SCORE)[-1], space)
-        return _best(score, space, np.flatnonzero(outside)), _best(score, space, test)
+        strangers = np.flatnonzero(outside)
+        return _best(score, space, strangers)[0], *_best(score, space, test), strangers
 
-    parts = list(side_by_side(part, range(n_parts), workers))
-    strangers = np.concatenate([scores for (scores, _), _ in parts])
-    known, right = (np.concatenate(columns) for columns in zip(*(seen for _, seen in parts), strict=True))
-    return strangers, known, right
+    return list(side_by_side(part, range(n_parts), workers))
 
 
-_Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
-_NONE: _Scores = (np.empty(0), np.empty(0, bool))
-
-
-def _best(score: Any, space: Space, rows: NDArray[np.int64]) -> _Scores:
+def _best(score: Any, space: Space, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the best score of rows of the table, and whether it is their own person's."""
-    found = [_NONE]
+    found = [(np.empty(0), np.empty(0, bool))]
     for block in blocks(len(rows), max(space.width, len(space.classes))):
         cosines = score.similarities(space.coordinates(rows[block]))
         named = space.classes[cosines.argmax(axis=1)]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from facefeat.data.folder import escaped
 from facefeat.features.store.file import FeatureFile
-from facefeat.report.words import protocol, verdict
 
 if TYPE_CHECKING:
     from facefeat.features.extract import Extraction
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from facefeat.features.store.check import Checked, Remark, Unfinished
     from facefeat.learn.bundle import Bundle
     from facefeat.learn.check import Seen
-    from facefeat.learn.compare import Comparison
     from facefeat.learn.evaluate import Evaluation
     from facefeat.learn.fit import Fitted
     from facefeat.learn.metrics import Share
@@ -66,49 +64,6 @@ def fitted(made: Fitted) -> dict[str, Any]:
         "threshold": asdict(bundle.threshold),
         "output": escaped(str(made.output)),
         "seconds": round(made.seconds, 3),
-    }
-
-
-def comparison(found: Comparison) -> dict[str, Any]:
-    """Describe a comparison; schema ``facefeat/compare/1``."""
-    rows = [
-        {
-            "head": row.head,
-            "layer": row.layer,
-            "accuracy": _share(row.accuracy),
-            "balanced_accuracy": row.balanced_accuracy,
-            "macro_f1": row.macro_f1,
-            "fit_seconds": row.fit_seconds,
-            "predict_ms": row.predict_ms,
-            "within_reach_of_best": row in found.within_reach or row is found.best,
-        }
-        for row in found.rows
-    ]
-    return {
-        "schema": "facefeat/compare/1",
-        "rows": rows,
-        "baselines": [{"name": row.head, "accuracy": _share(row.accuracy)} for row in found.baselines],
-        "failed": [{"head": head, "layer": layer, "message": text} for head, layer, text in found.failed],
-        "left_out": [
-            {"head": head, "layer": layer, "seconds": round(seconds)} for head, layer, seconds in found.left_out
-        ],
-        "best": {"head": found.best.head, "layer": found.best.layer},
-        "verdict": verdict(found),
-        "protocol": {
-            "text": protocol(found),
-            "folds": found.folds.n_folds,
-            "repeats": found.folds.repeats,
-            "random_state": found.folds.random_state,
-            "people": found.n_people,
-            "images": found.n_images,
-            "tested": found.n_tested,
-        },
-        "leaks": {
-            "copies": found.copies,
-            "near_copies": found.near_copies,
-            "accuracy_with": _share(found.with_leaks) if found.with_leaks else None,
-        },
-        "notes": list(found.folds.notes),
     }
 
 

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from facefeat.data.folder import escaped, printable
-from facefeat.learn.compare import Comparison, Row, left_out_sentence
 from facefeat.report import words
 
 if TYPE_CHECKING:
@@ -70,50 +69,6 @@ def fitted(made: Fitted) -> RenderableType:
         ("output", escaped(str(made.output))),
     ]
     return facts(rows)
-
-
-def comparison(found: Comparison) -> RenderableType:
-    """Lay out a comparison: the table, the verdict, and what a reader must know."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in ("", "head", "layer"):
-        table.add_column(name, no_wrap=True)
-    for name in ("accuracy", "95 % interval", "balanced", "macro F1", "fit", "predict"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in found.rows:
-        first, style = _mark(found, row)
-        table.add_row(first, row.head, row.layer, *_figures(row), style=style)
-    if found.baselines:
-        table.add_section()
-    for row in found.baselines:
-        table.add_row("", row.head, "", *_figures(row), style="italic dim")
-    lines: list[RenderableType] = [table, Text(words.verdict(found), style="bold")]
-    lines += [Text(text, style="dim") for text in (words.protocol(found), *found.folds.notes)]
-    lines += [Text(words.with_leaks(found), style="dim")] if found.with_leaks else []
-    lines += [Text(left_out_sentence(found.left_out, "--heads"), style="yellow")] if found.left_out else []
-    lines += [
-        Text(f"{head} on {layer} could not be fitted: {why}", style="yellow") for head, layer, why in found.failed
-    ]
-    if found.within_reach:
-        lines.insert(1, Text("★ best   ≈ within its interval: these pictures cannot rank them", style="dim"))
-    return Padding(Group(*lines), (0, 0, 0, 1))
-
-
-def _mark(found: Comparison, row: Row) -> tuple[str, str]:
-    """Return the sign and style of a row: the best, within its interval, or neither."""
-    if row is found.best:
-        return "★", "bold green"
-    return ("≈", "") if row in found.within_reach else ("", "dim")
-
-
-def _figures(row: Row) -> tuple[str, ...]:
-    return (
-        words.percent(row.accuracy.mean),
-        words.interval(row.accuracy),
-        words.percent(row.balanced_accuracy),
-        words.percent(row.macro_f1),
-        f"{row.fit_seconds:.2f} s",
-        f"{row.predict_ms:.2f} ms",
-    )
 
 
 def evaluation(found: Evaluation, verbose: bool = False) -> RenderableType:

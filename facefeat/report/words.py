@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from facefeat.features.recipe import Recipe
 from facefeat.features.store.columns import Skipped
-from facefeat.learn.baselines import PIXELS
 from facefeat.learn.metrics import Share
 
 if TYPE_CHECKING:
     from facefeat.curate.doctor import Diagnosis
-    from facefeat.learn.compare import Comparison
     from facefeat.learn.unknown import Threshold
 
 LOW_COSINE = 0.99  # of int8 to float32: below it, something is wrong with the ranges
@@ -61,47 +59,6 @@ def listed(names: Sequence[str]) -> str:
     'lda, svm and knn'
     """
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def verdict(found: Comparison) -> str:
-    """Say in words which head to take, and what the others are worth."""
-    best = found.best
-    sentence = (
-        f"{best.head} on {best.layer} names {percent(best.accuracy.mean)} of the pictures right "
-        f"(95 % interval {interval(best.accuracy)})"
-    )
-    others = found.within_reach
-    if others:
-        heads = list(dict.fromkeys(row.head for row in others if row.head != best.head))
-        if heads:
-            sentence += f"; {listed(heads)} {'come' if len(heads) > 1 else 'comes'} within that interval"
-        else:
-            sentence += "; no other head comes within that interval"
-    elif len(found.rows) > 1:
-        sentence += "; nothing else comes within that interval"
-    if pixels := [row for row in found.baselines if row.head == PIXELS]:
-        sentence += f". The bare pixels reach {percent(pixels[0].accuracy.mean)}"
-    return sentence + "."
-
-
-def protocol(found: Comparison) -> str:
-    """Say how the figures were made."""
-    folds = found.folds
-    repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
-    return (
-        f"{counted(found.n_images, 'picture')} of {counted(found.n_people, 'person', 'people')}, "
-        f"{folds.n_folds} stratified folds{repeats}, the same for every head; random_state {folds.random_state}."
-    )
-
-
-def with_leaks(found: Comparison) -> str:
-    """Say what copies on both sides of the folds would have made of the best figure."""
-    share, best = found.with_leaks, found.best
-    if share is None:
-        return ""
-    return (
-        f"With copies dealt to any folds, which are others then, {best.head} on {best.layer} has {percent(share.mean)}."
-    )
 
 
 def looked_at(found: Diagnosis) -> str:

@@ -1,0 +1,169 @@
+"""Sentences about a comparison, that somebody new to all of it understands."""
+
+from __future__ import annotations
+
+from facefeat.learn.baselines import PIXELS
+from facefeat.learn.comparison import Comparison, Row
+from facefeat.learn.openset import FPIRS
+from facefeat.report.words import counted, interval, listed, percent
+
+FASTER = 2.0  # times as fast, from which on it is worth a word
+
+
+def reported_rate(found: Comparison) -> float | None:
+    """Return the lowest FPIR at which strangers could be measured; ``None`` where there is none."""
+    for rate in FPIRS:
+        if any(row.open_set and row.open_set.rates[rate] for row in found.rows):
+            return rate
+    return None
+
+
+def p_value(row: Row) -> str:
+    """Write how often chance alone makes such a difference from the best row.
+
+    Examples
+    --------
+    >>> short(0.0004), short(0.2345)
+    ('< .001', '.234')
+    """
+    return "" if row.versus is None else short(row.versus.p_value)
+
+
+def short(p: float) -> str:
+    """Write a p-value with three digits, see ``p_value``."""
+    if p < 0.001:
+        return "< .001"
+    return "1" if p > 0.9994 else f"{p:.3f}".removeprefix("0")
+
+
+def legend(found: Comparison) -> str:
+    """Explain the signs and the columns of the table."""
+    parts = ["★ best", "≈ cannot be told from it (p ≥ .05)"] if len(found.rows) > 1 else ["★ best"]
+    rate = reported_rate(found)
+    if rate:
+        parts.append(f"FNIR: known faces not named where {100 * rate:.0f} % of strangers are")
+    parts.append("ECE: how far probabilities are off")
+    return " · ".join(parts)
+
+
+def verdict(found: Comparison) -> str:
+    """Say in words which head to take, and what the others are worth."""
+    best = found.best
+    sentence = (
+        f"{_name(best)} names {percent(best.accuracy.mean)} of the pictures right "
+        f"(95 % interval {interval(best.accuracy)})"
+    )
+    return f"{sentence}{_others(found)}.{_fastest(found)}{_pixels(found)}"
+
+
+def _name(row: Row) -> str:
+    return f"{row.head} on {row.layer}"
+
+
+def _others(found: Comparison) -> str:
+    if len(found.rows) == 1:
+        return ""
+    ties = found.tied
+    if not ties:
+        return "; every other combination is worse, and not by chance"
+    heads = list(dict.fromkeys(row.head for row in ties if row.head != found.best.head))
+    if not heads:
+        return "; no other head comes up to it, whatever the layer"
+    least = min(row.versus.p_value for row in ties if row.versus)
+    return f"; {listed(heads)} cannot be told from it on these pictures (p ≥ {short(least)})"
+
+
+def _fastest(found: Comparison) -> str:
+    ties = [row for row in found.tied if row.layer == found.best.layer]
+    quickest = min(ties, key=lambda row: row.fit_seconds, default=None)
+    if quickest is None or quickest.fit_seconds * FASTER > found.best.fit_seconds:
+        return ""
+    times = found.best.fit_seconds / max(quickest.fit_seconds, 1e-9)
+    return f" {quickest.head} is fitted {times:,.0f} times as fast."
+
+
+def _pixels(found: Comparison) -> str:
+    rows = [row for row in found.baselines if row.head == PIXELS]
+    return f" The bare pixels reach {percent(rows[0].accuracy.mean)}." if rows else ""
+
+
+def remarks(found: Comparison) -> tuple[str, ...]:
+    """Say how the figures were made, what strangers do, and what was wrong with the pictures; a sentence each."""
+    said = (protocol(found), strangers(found), test_set(found), *found.folds.notes, with_leaks(found))
+    return tuple(filter(None, said))
+
+
+def protocol(found: Comparison) -> str:
+    """Say how the figures were made."""
+    folds = found.folds
+    repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
+    return (
+        f"{counted(found.n_images, 'picture')} of {counted(found.n_people, 'person', 'people')}, "
+        f"{folds.n_folds} stratified folds{repeats}, the same for every head; random_state {folds.random_state}. "
+        "p: corrected resampled t-test (Nadeau and Bengio), adjusted by Holm."
+    )
+
+
+def strangers(found: Comparison) -> str:
+    """Say how strangers were measured and how the best head does against them, or why they could not be."""
+    trials, open_set = found.trials, found.best.open_set
+    if trials is None or open_set is None:
+        return (
+            f"Strangers were not measured: with {counted(found.n_people, 'person', 'people')} nobody could be held out."
+        )
+    said = (
+        f"Strangers: {trials.n_known_people} people known, {trials.n_stranger_people} not, "
+        f"{counted(len(trials.splits), 'time')}; AUROC {open_set.auroc.mean:.4f}"
+    )
+    for rate in FPIRS:
+        if its := open_set.rates[rate]:
+            said += (
+                f"; threshold for {100 * rate:.0f} %: {percent(its.fpir.mean)} of new strangers get a name "
+                f"({interval(its.fpir)}), {percent(its.fnir.mean)} of known faces do not get theirs"
+            )
+        else:
+            said += f"; {100 * rate:.0f} % is not measurable with {_strangers_there(found)}"
+    return f"{said}."
+
+
+def _strangers_there(found: Comparison) -> str:
+    trials = found.trials
+    if trials is None or trials.n_stranger_people > 1:
+        return counted(trials.n_stranger_pictures if trials else 0, "picture of strangers", "pictures of strangers")
+    return "1 stranger at a time, who cannot choose the threshold and be judged by it"
+
+
+def test_set(found: Comparison) -> str:
+    """Say what the test set is, and how the best head does on it with and without leaks; empty without one."""
+    test, its = found.test, found.best.test
+    if not test or not its:
+        return ""
+    said = (
+        f"Test: {counted(test.n_images, 'picture')} of {counted(test.n_people, 'person', 'people')} in {test.path}; "
+        f"{_name(found.best)} has {percent(its.accuracy.mean)} ({interval(its.accuracy)})"
+    )
+    if n := test.leaks + test.near_leaks:
+        said += (
+            f"; without the {counted(n, 'picture')} that trained as well, or nearly, {percent(its.without_leaks.mean)}"
+        )
+    if test.n_others:
+        said += f"; {counted(test.n_others, 'picture')} of people who do not train left out"
+    if test.n_failures:
+        said += f"; {counted(test.n_failures, 'picture')} could not be read and count as wrong"
+    different = [row for row in found.rows[1:] if row.test and row.test.p_value < 0.05]
+    ties = (
+        "McNemar's exact test tells no other row from it"
+        if not different
+        else (f"McNemar's exact test tells {counted(len(different), 'row')} from it")
+    )
+    return f"{said}. {ties}."
+
+
+def with_leaks(found: Comparison) -> str:
+    """Say what copies on both sides of the folds would have made of the best figure."""
+    if found.with_leaks is None:
+        return ""
+    return (
+        f"With copies dealt to any folds, which are others then, {_name(found.best)} has "
+        f"{percent(found.with_leaks.mean)}."
+    )
