@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facefeat.errors import InputError
@@ -17,6 +17,7 @@ from facefeat.errors import InputError
 SUFFIXES = frozenset(
     ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff", "pgm", "ppm", "pbm", "avif", "heic", "heif"]
 )
+NOBODY = ""  # whose the pictures are that lie beside the folders, where they count
 _IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -91,7 +92,7 @@ def list_people(root: str | Path) -> DataSet:
         was found instead.
     """
     root = Path(root)
-    folders, loose, linked = _top_level(root)
+    folders, loose, linked = top_level(root)
     if not folders:
         raise InputError(_nobody(root, loose))
     real_root = os.path.realpath(root)
@@ -110,6 +111,72 @@ def list_people(root: str | Path) -> DataSet:
     entries = (Entry(path, index, refusal) for index, folder in enumerate(people) for path, refusal in files[folder])
     empty = tuple(folder for folder in folders if not files[folder])
     return DataSet(root, people, tuple(entries), empty, tuple(loose), tuple(linked))
+
+
+def list_strangers(root: str | Path) -> DataSet:
+    """List a folder of people whose names do not matter: subfolders as ``list_people``, and the pictures beside them.
+
+    Parameters
+    ----------
+    root : path-like
+
+    Returns
+    -------
+    DataSet
+        The pictures beside the subfolders are those of a person called ``NOBODY``, which no folder can be called;
+        their paths have no slash.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, is no folder, or holds no picture.
+    """
+    root = Path(root)
+    folders, loose, linked = top_level(root)
+    real_root = os.path.realpath(root)
+    if any(next(_files(root, folder, real_root), None) for folder in folders):
+        people = list_people(root)
+    elif loose:
+        people = DataSet(root, (), (), empty=tuple(folders), linked=tuple(linked))
+    else:
+        raise InputError(f"{root} holds no picture; folders of strangers are expected there, or pictures of them.")
+    if not loose:
+        return people
+    singles = [Entry(name, 0, _loose_refusal(root / unescaped(name), real_root)) for name in loose]
+    others = [replace(entry, person=entry.person + 1) for entry in people.entries]
+    return replace(people, people=(NOBODY, *people.people), entries=(*singles, *others), loose=())
+
+
+def top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Look at a folder without entering its subfolders.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    folders, loose, linked : list of str
+        Subfolders, pictures beside them, and folders that are links; escaped and sorted, hidden ones left out.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, is no folder, or cannot be read.
+    """
+    try:
+        with os.scandir(root) as found:
+            entries = sorted((entry for entry in found if _counts(entry.name)), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise InputError(f"There is no folder {root}.") from None
+    except NotADirectoryError:
+        raise InputError(f"{root} is a file; a folder with one subfolder a person is expected.") from None
+    except OSError as error:
+        raise InputError(f"The folder {root} cannot be read: {error.strerror}.") from error
+    folders = sorted(escaped(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
+    loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and _looks_like_picture(entry.name)]
+    linked = [escaped(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
+    return folders, sorted(loose), sorted(linked)
 
 
 def escaped(name: str) -> str:
@@ -151,23 +218,6 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """Return the names of the subfolders, of the pictures beside them, and of folders that are links."""
-    try:
-        with os.scandir(root) as found:
-            entries = sorted((entry for entry in found if _counts(entry.name)), key=lambda entry: entry.name)
-    except FileNotFoundError:
-        raise InputError(f"There is no folder {root}.") from None
-    except NotADirectoryError:
-        raise InputError(f"{root} is a file; a folder with one subfolder a person is expected.") from None
-    except OSError as error:
-        raise InputError(f"The folder {root} cannot be read: {error.strerror}.") from error
-    folders = sorted(escaped(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
-    loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and _looks_like_picture(entry.name)]
-    linked = [escaped(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
-    return folders, sorted(loose), sorted(linked)
-
-
 def _nobody(root: Path, loose: list[str]) -> str:
     expected = f"one subfolder a person is expected, such as {root / 'Anna' / '1.jpg'}"
     if loose:
@@ -202,6 +252,10 @@ def _link_refusal(path: str, real_root: str) -> str:
     if os.path.commonpath([target, real_root]) != real_root:
         return "link_outside"
     return "not_a_file" if os.path.isdir(target) else ""
+
+
+def _loose_refusal(file: Path, real_root: str) -> str:
+    return _link_refusal(str(file), real_root) if file.is_symlink() else ""
 
 
 def _counts(name: str) -> bool:

@@ -96,7 +96,7 @@ class _Known:
 
 
 def extract(
-    data: str | Path,
+    data: str | Path | DataSet,
     output: str | Path,
     plan: Plan,
     *,
@@ -117,8 +117,8 @@ def extract(
 
     Parameters
     ----------
-    data : path-like
-        One subfolder a person.
+    data : path-like or DataSet
+        One subfolder a person; or what is listed already.
     output : path-like
         The feature file.
     plan : Plan
@@ -155,7 +155,7 @@ def extract(
     """
     started, workers = time.perf_counter(), max(workers, 1)
     output = Path(output)
-    dataset = list_people(data)
+    dataset = data if isinstance(data, DataSet) else list_people(data)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
     plan = _settled(plan, engine, precision, dataset, output, workers, tell)
