@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from facefeat.data.faces import Face
 from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch
 from facefeat.features.encode import Encoder, engine_for, plan_of
 from facefeat.features.layers import joined
+from facefeat.heads._rows import blocks
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.head import decision_scores
-from facefeat.learn.unknown import directions, similarities
+from facefeat.learn.unknown import NO_THRESHOLD, directions, similarities
 
 SMALL_BATCH = 4  # photographs rarely hold more faces, and a short batch is padded
 N_NEAREST = 3
@@ -68,13 +69,15 @@ class Naming:
     score : float
         Cosine to that person's mean.
     margin : float
-        How far the next person is behind; negative where another person's mean is nearer.
+        How far the runner-up is behind; negative where the runner-up's mean is nearer.
     threshold : float
         Scores below it are unknown.
     candidates : tuple of Candidate
         As the head ranks them; the first is ``best``.
     nearest : tuple of Nearest
         Training pictures, most alike first.
+    runner_up : Candidate or None
+        Of all others, the person of the highest score.
     """
 
     name: str | None
@@ -84,6 +87,12 @@ class Naming:
     threshold: float
     candidates: tuple[Candidate, ...]
     nearest: tuple[Nearest, ...]
+    runner_up: Candidate | None = None
+
+    @property
+    def over_threshold(self) -> float | None:
+        """How far the score lies over the threshold, negative under it; ``None`` for a model without one."""
+        return None if self.threshold <= NO_THRESHOLD else self.score - self.threshold
 
 
 @dataclass(frozen=True)
@@ -116,8 +125,7 @@ class Recogniser:
     def __init__(self, bundle: Bundle, encoder: Encoder) -> None:
         self.bundle = bundle
         self.encoder = encoder
-        with np.errstate(all="ignore"):  # see namings
-            self._gallery = directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
+        self._gallery = _gallery(bundle)
 
     def predict(self, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:
         """Name every face of some photographs.
@@ -221,6 +229,77 @@ def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float
     DamagedFile
         If the model has no finite score for a face.
     """
+    scores, cosines = _numbers(bundle, X)
+    own = np.empty((len(X), 0)) if gallery is None else _alike(bundle, X, gallery)
+    return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, own, strict=True)]
+
+
+def ranked(
+    bundle: Bundle, X: NDArray[Any], truth: NDArray[np.int64], top: int
+) -> tuple[list[Naming], NDArray[np.int64]]:
+    """Name faces of which it is known whose they are, without the nearest training pictures.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    X : ndarray of shape (n_faces, n_features)
+    truth : ndarray of shape (n_faces,), int64
+        Index into the bundle's people; -1 for a stranger.
+    top : int
+        How many candidates to list.
+
+    Returns
+    -------
+    named : list of Naming, length n_faces
+    ranks : ndarray of shape (n_faces,), int64
+        Where among all people the head puts the right one, from 1; 0 for a stranger.
+
+    Raises
+    ------
+    RecipeMismatch, DamagedFile
+        As ``namings``.
+    """
+    scores, cosines = _numbers(bundle, X)
+    named = [_naming(bundle, *rows, np.empty(0), top) for rows in zip(scores, cosines, strict=True)]
+    rows, own = np.arange(len(X)), np.maximum(truth, 0)
+    score, cosine = scores[rows, own][:, None], cosines[rows, own][:, None]
+    earlier = np.arange(scores.shape[1]) < own[:, None]
+    before = (scores > score) | ((scores == score) & ((cosines > cosine) | ((cosines == cosine) & earlier)))
+    return named, np.where(truth >= 0, before.sum(axis=1) + 1, 0)
+
+
+def explained(
+    bundle: Bundle, X: NDArray[Any], named: Sequence[Naming], truth: NDArray[np.int64]
+) -> list[tuple[Naming, Nearest | None]]:
+    """Add the nearest training pictures to faces that were named wrong.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    X : ndarray of shape (n_faces, n_features)
+    named : sequence of Naming, length n_faces
+    truth : ndarray of shape (n_faces,), int64
+        As for ``ranked``.
+
+    Returns
+    -------
+    list of (Naming, Nearest or None), length n_faces
+        The second is the right person's own picture that is most alike; ``None`` for a stranger.
+    """
+    if not named:
+        return []
+    people, found = bundle.gallery.person, []
+    gallery = _gallery(bundle)
+    for block in blocks(len(X), len(gallery)):
+        for naming, own, index in zip(named[block], _alike(bundle, X[block], gallery), truth[block], strict=True):
+            theirs = np.flatnonzero(people == index)
+            missed = _picture(bundle, own, int(theirs[own[theirs].argmax()])) if len(theirs) else None
+            found.append((replace(naming, nearest=tuple(_nearest(bundle, own))), missed))
+    return found
+
+
+def _numbers(bundle: Bundle, X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the head's score of each person for each face, and the cosine to each person's mean."""
     width = bundle.gallery.vectors.shape[1]
     if X.shape[1] != width:
         raise RecipeMismatch(
@@ -230,12 +309,29 @@ def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float
     try:
         with np.errstate(all="ignore"):  # a model from anybody may hold numbers of any size
             scores, cosines = decision_scores(bundle.estimator, X), similarities(bundle.unknown, X)
-            own = directions(bundle.unknown, X) @ gallery.T if gallery is not None else np.empty((len(X), 0))
     except ValueError as error:
         raise _no_score(bundle) from error
-    if not all(np.isfinite(numbers).all() for numbers in (scores, cosines, own)):
+    if not (np.isfinite(scores).all() and np.isfinite(cosines).all()):
         raise _no_score(bundle)
-    return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, own, strict=True)]
+    return scores, cosines
+
+
+def _gallery(bundle: Bundle) -> NDArray[np.float64]:
+    """Return the directions of the training pictures."""
+    with np.errstate(all="ignore"):  # see _numbers
+        return directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
+
+
+def _alike(bundle: Bundle, X: NDArray[Any], gallery: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cosine of each face to each training picture."""
+    try:
+        with np.errstate(all="ignore"):
+            own: NDArray[np.float64] = directions(bundle.unknown, X) @ gallery.T
+    except ValueError as error:
+        raise _no_score(bundle) from error
+    if not np.isfinite(own).all():
+        raise _no_score(bundle)
+    return own
 
 
 def _no_score(bundle: Bundle) -> DamagedFile:
@@ -249,20 +345,26 @@ def _naming(
     order = np.lexsort((-cosines, -scores))
     best = int(order[0])
     score = float(cosines[best])
-    others = np.delete(cosines, best)
+    others = cosines.copy()
+    others[best] = -np.inf
+    second = int(others.argmax())
     threshold = bundle.threshold.value
     return Naming(
         name=bundle.people[best] if score >= threshold else None,
         best=bundle.people[best],
         score=score,
-        margin=score - float(others.max(initial=-1.0)),
+        margin=score - float(cosines[second]),
         threshold=threshold,
         candidates=tuple(Candidate(bundle.people[i], float(cosines[i])) for i in order[: max(top, 1)]),
         nearest=tuple(_nearest(bundle, own)),
+        runner_up=Candidate(bundle.people[second], float(cosines[second])),
     )
 
 
 def _nearest(bundle: Bundle, own: NDArray[np.float64]) -> Sequence[Nearest]:
-    found = np.argsort(-own, kind="stable")[:N_NEAREST]
+    return [_picture(bundle, own, int(i)) for i in np.argsort(-own, kind="stable")[:N_NEAREST]]
+
+
+def _picture(bundle: Bundle, own: NDArray[np.float64], index: int) -> Nearest:
     gallery = bundle.gallery
-    return [Nearest(gallery.paths[i], bundle.people[gallery.person[i]], float(own[i])) for i in found]
+    return Nearest(gallery.paths[index], bundle.people[gallery.person[index]], float(own[index]))

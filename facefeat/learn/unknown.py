@@ -26,6 +26,7 @@ from facefeat.learn.training import TrainingSet
 PEOPLE_FOLDS = 5
 MIN_PEOPLE = 3
 SCORE = ("prototype", {"whiten": True})  # the head that strangers are refused by, and its knobs
+NO_THRESHOLD = -1.0  # the lowest cosine there is: every face is given a name
 SPARED = 0.01  # share of known faces that may lie below what counts as the lowest of them
 
 
@@ -146,7 +147,7 @@ def choose_threshold(
 
 
 def _not_measurable(fpir: float, why: str) -> Threshold:
-    return Threshold(-1.0, fpir, None, 0, 0, f"not measurable: {why}; so every face is given a name")
+    return Threshold(NO_THRESHOLD, fpir, None, 0, 0, f"not measurable: {why}; so every face is given a name")
 
 
 _Part = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]
