@@ -13,7 +13,13 @@ Model = Annotated[Path, typer.Argument(help="A model made by facefeat fit.")]
 @frame.reported
 def evaluate(
     model: Model,
-    data: Annotated[Path, typer.Argument(help="A folder of people the model did not see, or its feature file.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="A folder of people, its feature file, or a folder with gallery/, probe/ and unknown/."),
+    ],
+    unknown: Annotated[
+        Path | None, typer.Option(help="Strangers that lie elsewhere: folders of people, or loose pictures.")
+    ] = None,
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
     weights: frame.WeightsFile = None,
@@ -26,18 +32,21 @@ def evaluate(
 ) -> None:
     """Score a model on pictures it did not see.
 
-    Folders are matched with the model's people by their names; others are strangers.
+    Folders are matched with the model's people by their names; others are strangers. A folder that holds probe/, and
+    nothing but gallery/ and unknown/ beside it, is a test set: the people of gallery/ take the place of the model's
+    own, those of unknown/ are strangers.
 
-    Example: facefeat evaluate model.facefeat held-out/
+    Example: facefeat evaluate model.facefeat held-out/ --unknown strangers/
     """
     from facefeat.learn import bundle
     from facefeat.learn.evaluate import evaluate as run
-    from facefeat.report import documents, tables
+    from facefeat.report import evaluated
 
     with frame.progress(quiet) as tell:
         found = run(
             bundle.read(model),
             data,
+            unknown=unknown,
             engine=engine,
             precision=precision,
             weights=weights,
@@ -45,7 +54,7 @@ def evaluate(
             workers=frame.cores(workers),
             progress=tell,
         )
-    frame.show(lambda: tables.evaluation(found, verbose), lambda: documents.evaluation(found), as_json)
+    frame.show(lambda: evaluated.table(found, verbose), lambda: evaluated.document(found), as_json)
 
 
 @frame.reported
@@ -69,13 +78,13 @@ def predict(
     """
     from facefeat.engines.network import describe
     from facefeat.learn.predict import load
-    from facefeat.report import documents, tables
+    from facefeat.report import predicted
     from facefeat.report.annotate import annotate as draw
 
     recogniser = load(model, engine=engine, precision=precision, weights=weights, detector=detector)
     ran_on = describe(recogniser.encoder.engine)
     photos = recogniser.predict(pictures, top)
-    frame.show(lambda: tables.prediction(photos, ran_on), lambda: documents.prediction(photos, ran_on), as_json)
+    frame.show(lambda: predicted.table(photos, ran_on), lambda: predicted.document(photos, ran_on), as_json)
     if annotate:
         for photo in photos:
             if not photo.error:

@@ -1,114 +1,42 @@
-"""A fitted model on people folders it did not see; people are matched by name."""
+"""A fitted model on pictures it did not see; people are matched by name."""
 
 from __future__ import annotations
 
-import tempfile
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import InputError
-from facefeat.features.encode import plan_of
-from facefeat.features.extract import Progress, extract
+from facefeat.data.folder import NOBODY
+from facefeat.errors import DamagedFile
+from facefeat.features.extract import Progress
 from facefeat.features.store.columns import Skipped
-from facefeat.features.store.file import FeatureFile, read
+from facefeat.features.store.file import FeatureFile
+from facefeat.heads._rows import blocks
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.copies import Faces, near_copies_between
+from facefeat.learn.evaluation import Evaluation, Mistake, Person
 from facefeat.learn.metrics import Share, wilson
-from facefeat.learn.predict import Naming, namings
+from facefeat.learn.predict import Naming, explained, ranked
+from facefeat.learn.probes import Part, Probes, opened
+from facefeat.learn.rates import Curve, auroc, det, measurable
 
+__all__ = ["Evaluation", "Mistake", "Person", "evaluate", "evaluate_file"]
 
-@dataclass(frozen=True)
-class Person:
-    """One known person's part of an evaluation.
-
-    Attributes
-    ----------
-    name : str
-    images, right, rejected : int
-        Pictures, those named right before the threshold is applied, and those of them under it.
-    """
-
-    name: str
-    images: int
-    right: int
-    rejected: int
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A picture that was named wrong.
-
-    Attributes
-    ----------
-    path, truth : str
-    naming : Naming
-    """
-
-    path: str
-    truth: str
-    naming: Naming
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a model does on other pictures.
-
-    Attributes
-    ----------
-    images : int
-        Pictures of known people, failures included.
-    accuracy : Share
-        Named right, with nobody called unknown; a picture that could not be read is not right.
-    top5 : float or None
-        Right person among the first five; ``None`` with five people or fewer.
-    rejected : int
-        Pictures of known people under the threshold.
-    accepted_right : Share
-        Named right and over the threshold: what a user of ``predict`` sees.
-    per_person : tuple of Person
-    confusion : dict of (truth, named) to int
-        Without the diagonal.
-    mistakes : tuple of Mistake
-    failures : tuple of Skipped
-    strangers, strangers_named : int
-        Pictures of people the model does not know, and those it gave a name.
-    stranger_people, missing_people : tuple of str
-        Not in the model; not in the pictures.
-    leaks, near_leaks : int
-        Pictures that trained the model too, byte for byte; others of which it saw a near copy.
-    accuracy_without_leaks : Share
-    ran_on : str
-        Engine, device and precision that made the vectors.
-    """
-
-    images: int
-    accuracy: Share
-    top5: float | None
-    rejected: int
-    accepted_right: Share
-    per_person: tuple[Person, ...]
-    confusion: dict[tuple[str, str], int]
-    mistakes: tuple[Mistake, ...]
-    failures: tuple[Skipped, ...]
-    strangers: int
-    strangers_named: int
-    stranger_people: tuple[str, ...]
-    missing_people: tuple[str, ...]
-    leaks: int
-    near_leaks: int
-    accuracy_without_leaks: Share
-    ran_on: str
+RANKS = 10  # of the cumulative match characteristic
+CANDIDATES = 5  # listed of a mistake
 
 
 def evaluate(
     bundle: Bundle,
     data: str | Path,
     *,
+    unknown: str | Path | None = None,
     engine: str = "auto",
     precision: str = "auto",
     workers: int = 2,
@@ -116,14 +44,18 @@ def evaluate(
     detector: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a folder of people, or on a feature file of the same recipe.
+    """Evaluate a model on a folder of people, on a feature file of the same recipe, or on a test set in three folders.
 
     Parameters
     ----------
     bundle : Bundle
     data : path-like
+        People whom the model does not know are strangers. Of a folder that ``facefeat.data.layout`` can read, the
+        people in ``gallery`` are enrolled in place of the model's own, and those in ``unknown`` are strangers.
+    unknown : path-like or None
+        More strangers: folders of people or loose pictures, or a feature file.
     engine, precision : str
-        For a folder; see ``facefeat.engines.choose.choose``.
+        For folders; see ``facefeat.engines.choose.choose``.
     workers : int, default=2
     weights : str or None
         The weights file, for a recipe made with a user's own.
@@ -138,74 +70,142 @@ def evaluate(
     Raises
     ------
     InputError
-        If nothing can be read, or no person of the data is known to the model.
+        If a folder is empty or none of its pictures can be read.
     RecipeMismatch
-        If the feature file is of another recipe.
+        If a feature file is of another recipe.
+    DamagedFile
+        If vectors are not finite.
     """
-    if not Path(data).is_dir():
-        file = read(data)
-        bundle.recipe.require(file.recipe, str(data))
-        return evaluate_file(bundle, file)
-    with tempfile.TemporaryDirectory(prefix="facefeat-") as folder:
-        made = extract(
-            data,
-            Path(folder) / "features.h5",
-            plan_of(bundle.recipe, weights, detector),
-            engine=engine,
-            precision=precision,
-            workers=workers,
-            progress=progress,
-        )
-        return evaluate_file(bundle, made.file)
+    with opened(
+        bundle,
+        data,
+        unknown,
+        engine=engine,
+        precision=precision,
+        workers=workers,
+        weights=weights,
+        detector=detector,
+        progress=progress,
+    ) as probes:
+        return _evaluated(probes)
 
 
 def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
     """Evaluate a model on vectors of its recipe; see ``evaluate``."""
-    truth = _matched(file.people, bundle.people)[file.person]
-    if not np.any(truth >= 0):
-        raise InputError(
-            f"None of the people there ({_some(file.people)}) is known to the model ({_some(bundle.people)}); "
-            "folders are matched by their names."
+    return _evaluated(Probes(bundle, Part(file)))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A part of the pictures, named.
+
+    Attributes
+    ----------
+    part : Part
+    truth, ranks : ndarray of shape (n_images,), int64
+        See ``facefeat.learn.predict.ranked``.
+    named : sequence of Naming, length n_images
+    """
+
+    bundle: Bundle
+    part: Part
+    truth: NDArray[np.int64]
+    named: Sequence[Naming]
+    ranks: NDArray[np.int64]
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        return np.array([one.score for one in self.named], np.float64)
+
+    @cached_property
+    def accepted(self) -> NDArray[np.bool_]:
+        return np.array([one.name is not None for one in self.named], bool)
+
+    def people(self, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+        """Return whose pictures some rows are, but for pictures of nobody."""
+        names = (self.part.file.people[i] for i in np.unique(self.part.file.person[rows]))
+        return tuple(name for name in names if name != NOBODY)
+
+    def mistakes(self, rows: NDArray[np.bool_]) -> tuple[Mistake, ...]:
+        """Explain some rows."""
+        part, file, found = self.part, self.part.file, np.flatnonzero(rows).tolist()
+        named = [self.named[i] for i in found]
+        reasons = explained(self.bundle, np.asarray(file.vectors(self.bundle.layer)[found]), named, self.truth[found])
+        return tuple(
+            Mistake(
+                path=part.place + file.paths[i],
+                truth=self.bundle.people[self.truth[i]] if self.truth[i] >= 0 else file.people[file.person[i]],
+                naming=naming,
+                rank=int(self.ranks[i]),
+                missed=missed,
+                picture=part.dataset.file(file.paths[i]) if part.dataset else None,
+            )
+            for i, (naming, missed) in zip(found, reasons, strict=True)
         )
-    named = namings(bundle, np.asarray(file.vectors(bundle.layer)), 5)
-    best = np.array([bundle.people.index(one.best) for one in named])
-    accepted = np.array([one.name is not None for one in named])
-    known = truth >= 0
-    right = known & (best == truth)
+
+
+def _evaluated(probes: Probes) -> Evaluation:
+    bundle, file = probes.bundle, probes.known.file
+    here = _named(bundle, probes.known)
+    elsewhere = [_named(bundle, part) for part in probes.strangers]
+    known, right = here.truth >= 0, here.ranks == 1
     same = known & _in_gallery(file, bundle)
     nearly = known & ~same & _near_gallery(file, bundle)
-    leaked = same | nearly
-    failures = _failures(file, bundle)
-    n = int(known.sum()) + len(failures)
-    fresh = known & ~leaked
-    per_person = _per_person(bundle, truth, right, accepted, failures)
+    fresh = known & ~same & ~nearly
+    failures = _failures(probes.known, bundle)
+    n, n_fresh = int(known.sum()) + len(failures), int(fresh.sum()) + len(failures)
+    strange = [(one, one.truth < 0) for one in (here, *elsewhere)]
+    nonmated = np.concatenate([one.scores[rows] for one, rows in strange])
+    accepted = int(sum(np.sum(one.accepted & rows) for one, rows in strange))
+    mated = np.concatenate([np.where(right, here.scores, -np.inf)[known], np.full(len(failures), -np.inf)])
+    cmc = _cmc(here.ranks[known], n, len(bundle.people))
+    per_person = _per_person(here, failures)
     present = {person.name for person in per_person}
+    accepted_right = int(np.sum(right & here.accepted))
     return Evaluation(
         images=n,
-        accuracy=wilson(float(right.sum()) / n, n),
-        top5=_top5(bundle, named, truth, n),
-        rejected=int(np.sum(known & ~accepted)),
-        accepted_right=wilson(float(np.sum(right & accepted)) / n, n),
+        accuracy=_share(int(right.sum()), n),
+        balanced_accuracy=_balanced(per_person),
+        cmc=cmc,
+        rank5=cmc[4] if cmc and len(bundle.people) > 5 else None,
+        rejected=int(np.sum(known & ~here.accepted)),
+        accepted_right=_share(accepted_right, n),
+        fnir=_share(n - accepted_right, n),
         per_person=per_person,
-        confusion=_confusion(bundle, truth, best),
-        mistakes=tuple(
-            Mistake(file.paths[i], bundle.people[truth[i]], named[i]) for i in np.flatnonzero(known & ~right)
-        ),
+        confusion=_confusion(here),
+        mistakes=here.mistakes(known & ~right),
         failures=failures,
-        strangers=int(np.sum(~known)),
-        strangers_named=int(np.sum(~known & accepted)),
-        stranger_people=tuple(file.people[i] for i in np.unique(file.person[~known])),
+        strangers=len(nonmated),
+        strangers_named=accepted,
+        fpir=_share(accepted, len(nonmated)),
+        fpir_measurable=measurable(len(nonmated), bundle.threshold.fpir),
+        stranger_people=tuple(dict.fromkeys(name for one, rows in strange for name in one.people(rows))),
         missing_people=tuple(name for name in bundle.people if name not in present),
+        stranger_mistakes=tuple(one for some, rows in strange for one in some.mistakes(some.accepted & rows)),
+        stranger_failures=tuple(
+            failure for part in (probes.known, *probes.strangers) for failure in _failures(part, bundle, known=False)
+        ),
+        auroc=auroc(nonmated, mated),
+        curve=_curve(nonmated, mated),
+        threshold=bundle.threshold,
+        enrolled=probes.enrolled,
         leaks=int(same.sum()),
         near_leaks=int(nearly.sum()),
-        accuracy_without_leaks=wilson(
-            float(np.sum(right & fresh)) / max(n - int(leaked.sum()), 1), n - int(leaked.sum())
-        ),
+        accuracy_without_leaks=_share(int(np.sum(right & fresh)), n_fresh),
         ran_on=file.ran_on,
+        notes=(*probes.notes, *_notes(here, elsewhere, len(failures))),
     )
 
 
-def _matched(theirs: tuple[str, ...], ours: tuple[str, ...]) -> NDArray[np.int64]:
+def _named(bundle: Bundle, part: Part) -> _Named:
+    X = part.file.vectors(bundle.layer)
+    if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
+        raise DamagedFile(f"{part.file.path} is damaged: its vectors of {bundle.layer} are not all finite numbers.")
+    truth = matched(part.file.people, bundle.people)[part.file.person]
+    return _Named(bundle, part, truth, *ranked(bundle, np.asarray(X), truth, CANDIDATES))
+
+
+def matched(theirs: tuple[str, ...], ours: tuple[str, ...]) -> NDArray[np.int64]:
     """Return for each of their people the index of ours of the same name; -1 where there is none."""
     index = {_composed(name): i for i, name in enumerate(ours)}
     return np.array([index.get(_composed(name), -1) for name in theirs], np.int64)
@@ -216,8 +216,8 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _owner(failure: Skipped) -> str:
-    return _composed(failure.path.partition("/")[0])
+def _owner(path: str) -> str:
+    return _composed(path.partition("/")[0])
 
 
 def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
@@ -235,45 +235,81 @@ def _near_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
     return found
 
 
-def _failures(file: FeatureFile, bundle: Bundle) -> tuple[Skipped, ...]:
-    """Return the unreadable pictures of people the model knows."""
-    known = {_composed(name) for name in bundle.people}
-    return tuple(one for one in file.skipped if _owner(one) in known)
+def _failures(part: Part, bundle: Bundle, *, known: bool = True) -> tuple[Skipped, ...]:
+    """Return the unreadable pictures of people the model knows, or of all others."""
+    people = {_composed(name) for name in bundle.people}
+    skipped = (one for one in part.file.skipped if (_owner(one.path) in people) == known)
+    return tuple(replace(one, path=part.place + one.path) for one in skipped)
 
 
-def _top5(bundle: Bundle, named: list[Naming], truth: NDArray[np.int64], n: int) -> float | None:
-    if len(bundle.people) <= 5:
-        return None
-    hits = [
-        index >= 0 and any(candidate.name == bundle.people[index] for candidate in one.candidates)
-        for one, index in zip(named, truth, strict=True)
-    ]
-    return float(np.sum(hits)) / n
+def _share(count: int, n: int) -> Share:
+    return wilson(count / n if n else float("nan"), n)
 
 
-def _per_person(
-    bundle: Bundle,
-    truth: NDArray[np.int64],
-    right: NDArray[np.bool_],
-    accepted: NDArray[np.bool_],
-    failures: tuple[Skipped, ...],
-) -> tuple[Person, ...]:
-    failed = Counter(_owner(one) for one in failures)
+def _balanced(people: Sequence[Person]) -> float:
+    """Return the mean of everybody's own share, failures included."""
+    return float(np.mean([person.right / person.images for person in people])) if people else float("nan")
+
+
+def _cmc(ranks: NDArray[np.int64], n: int, n_people: int) -> tuple[Share, ...]:
+    """Return the share of the n pictures, failures included, whose own person is among the first 1, 2, ..."""
+    return tuple(_share(int(np.sum(ranks <= k)), n) for k in range(1, min(RANKS, n_people) + 1)) if n else ()
+
+
+def _curve(nonmated: NDArray[np.float64], mated: NDArray[np.float64]) -> Curve | None:
+    return det(nonmated, mated) if len(nonmated) and len(mated) else None
+
+
+def _per_person(here: _Named, failures: tuple[Skipped, ...]) -> tuple[Person, ...]:
+    failed = Counter(_owner(one.path.removeprefix(here.part.place)) for one in failures)
     rows = []
-    for index, name in enumerate(bundle.people):
-        mine = truth == index
+    for index, name in enumerate(here.bundle.people):
+        mine = here.truth == index
         n = int(mine.sum()) + failed[_composed(name)]
         if n:
-            rows.append(Person(name, n, int(np.sum(right & mine)), int(np.sum(mine & ~accepted))))
+            right, rejected = (int(np.sum(mine & what)) for what in (here.ranks == 1, ~here.accepted))
+            rows.append(Person(name, n, right, rejected))
     return tuple(rows)
 
 
-def _confusion(bundle: Bundle, truth: NDArray[np.int64], best: NDArray[np.int64]) -> dict[tuple[str, str], int]:
-    wrong = (truth >= 0) & (truth != best)
-    pairs, counts = np.unique(np.stack([truth[wrong], best[wrong]], axis=1), axis=0, return_counts=True)
-    found = {(bundle.people[a], bundle.people[b]): int(n) for (a, b), n in zip(pairs, counts, strict=True)}
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+def _confusion(here: _Named) -> dict[tuple[str, str], int]:
+    wrong = np.flatnonzero(here.ranks > 1).tolist()
+    pairs = Counter((here.bundle.people[here.truth[i]], here.named[i].best) for i in wrong)
+    return dict(sorted(pairs.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _notes(here: _Named, elsewhere: Sequence[_Named], failures: int) -> Iterator[str]:
+    """Say what a reader of the figures might not expect."""
+    bundle, strangers = here.bundle, here.people(here.truth < 0)
+    if not failures and not np.any(here.truth >= 0):
+        yield (
+            f"None of the people there ({some_of(strangers)}) is known to the model ({some_of(bundle.people)}); "
+            "folders are matched by their names. So all of them count as strangers."
+        )
+    elif here.part.place and strangers:
+        yield f"Not known to the model, and so counted as strangers: {some_of(strangers)} in {here.part.place}."
+    for (
+        one
+    ) in elsewhere:  # counting them as strangers would punish right names, as known would mix in what nobody asked
+        if np.any(known := one.truth >= 0):
+            where = one.part.place or one.part.file.path
+            yield (
+                f"People in {where} whom the model knows by name are no strangers, and left out: "
+                f"{some_of(one.people(known))} ({_pictures(known)})."
+            )
+    for one in (here, *elsewhere):
+        if np.any(copies := (one.truth < 0) & _in_gallery(one.part.file, bundle)):
+            first = one.part.place + one.part.file.paths[int(copies.argmax())]
+            yield (
+                f"{_pictures(copies)} of strangers trained the model, byte for byte, under a name that it knows; "
+                f"the first is {first}."
+            )
+
+
+def _pictures(rows: NDArray[np.bool_]) -> str:
+    n = int(rows.sum())
+    return f"{n:,} picture{'s' if n > 1 else ''}"
+
+
+def some_of(names: tuple[str, ...]) -> str:
     return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +13,9 @@ from rich.text import Text
 
 from facefeat.learn.compare import left_out_sentence
 from facefeat.learn.comparison import Comparison, Row
-from facefeat.learn.metrics import Share
 from facefeat.learn.openset import FPIRS, GRID, OpenSet
 from facefeat.report import verdicts, words
+from facefeat.report.documents import share
 
 
 def table(found: Comparison) -> RenderableType:
@@ -152,8 +151,3 @@ def _test(row: Row) -> dict[str, Any] | None:
         "accuracy_without_leaks": share(row.test.without_leaks),
         "p_value": row.test.p_value,
     }
-
-
-def share(found: Share) -> dict[str, float | None]:
-    """Describe a share and its interval; nulls for what is no number."""
-    return {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from facefeat.features.store.check import Checked, Remark, Unfinished
     from facefeat.learn.bundle import Bundle
     from facefeat.learn.check import Seen
-    from facefeat.learn.evaluate import Evaluation
     from facefeat.learn.fit import Fitted
     from facefeat.learn.metrics import Share
-    from facefeat.learn.predict import Naming, Photo
 
 
 def extraction(made: Extraction) -> dict[str, Any]:
@@ -64,57 +62,6 @@ def fitted(made: Fitted) -> dict[str, Any]:
         "threshold": asdict(bundle.threshold),
         "output": escaped(str(made.output)),
         "seconds": round(made.seconds, 3),
-    }
-
-
-def evaluation(found: Evaluation) -> dict[str, Any]:
-    """Describe an evaluation; schema ``facefeat/evaluate/1``."""
-    return {
-        "schema": "facefeat/evaluate/1",
-        "images": found.images,
-        "accuracy": _share(found.accuracy),
-        "top5": found.top5,
-        "accepted_right": _share(found.accepted_right),
-        "rejected": found.rejected,
-        "per_person": [asdict(person) for person in found.per_person],
-        "confusion": [{"truth": a, "named": b, "images": n} for (a, b), n in found.confusion.items()],
-        "mistakes": [{"path": one.path, "truth": one.truth, **_naming(one.naming)} for one in found.mistakes],
-        "failures": [{"path": one.path, "code": one.code, "message": one.message} for one in found.failures],
-        "strangers": {
-            "people": list(found.stranger_people),
-            "images": found.strangers,
-            "named": found.strangers_named,
-        },
-        "missing_people": list(found.missing_people),
-        "leaks": {
-            "images": found.leaks,
-            "near": found.near_leaks,
-            "accuracy_without": _share(found.accuracy_without_leaks),
-        },
-        "ran_on": found.ran_on,
-    }
-
-
-def prediction(photos: list[Photo], ran_on: str) -> dict[str, Any]:
-    """Describe photographs and who is in them; schema ``facefeat/predict/1``."""
-    return {
-        "schema": "facefeat/predict/1",
-        "photos": [
-            {
-                "path": escaped(photo.path),
-                "faces": [
-                    {
-                        "box": [round(float(side), 1) for side in face.box],
-                        "found": face.found,
-                        **_naming(naming),
-                    }
-                    for face, naming in photo.faces
-                ],
-                "error": {"code": photo.error.code, "message": photo.error.message} if photo.error else None,
-            }
-            for photo in photos
-        ],
-        "ran_on": ran_on,
     }
 
 
@@ -226,21 +173,11 @@ def _work(work: Unfinished) -> dict[str, int]:
     }
 
 
-def _naming(naming: Naming) -> dict[str, Any]:
-    return {
-        "name": naming.name,
-        "best": naming.best,
-        "score": _finite(naming.score),
-        "margin": _finite(naming.margin),
-        "threshold": naming.threshold,
-        "candidates": [asdict(candidate) for candidate in naming.candidates],
-        "nearest": [asdict(nearest) for nearest in naming.nearest],
-    }
+def share(found: Share) -> dict[str, float | None]:
+    """Describe a share with its interval."""
+    return {name: finite(value) for name, value in asdict(found).items()}
 
 
-def _share(share: Share) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in asdict(share).items()}
-
-
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return a number, or null for what JSON has no word for."""
     return value if math.isfinite(value) else None

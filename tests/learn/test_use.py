@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facefeat.errors import InputError, RecipeMismatch
+from facefeat.errors import RecipeMismatch
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import read
@@ -168,11 +168,3 @@ def test_another_recipe_is_refused_by_its_field(bundle: Bundle, tmp_path: Path) 
     with pytest.raises(RecipeMismatch) as caught:
         scored(bundle, path)
     assert str(caught.value) == f"{path} was made by another recipe: input_size is 48 instead of 32."
-
-
-def test_nobody_known_is_no_evaluation(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        scored(bundle, others(tmp_path / "other", {"zoe": 2, "yan": 2}))
-    assert str(caught.value) == (
-        "None of the people there (yan, zoe) is known to the model (ada, bob, cleo ...); folders are matched by their names."
-    )
