@@ -72,6 +72,37 @@ def threshold_for(nonmated: ArrayLike, rate: float) -> float:
     return float(np.nextafter(scores[allowed], np.inf))
 
 
+def best_threshold(scores: NDArray[np.float64], mated: NDArray[np.bool_]) -> float:
+    """Return the threshold by which most pairs are decided right; of several the middle one.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_pairs,)
+    mated : ndarray of shape (n_pairs,), bool
+
+    Returns
+    -------
+    float
+        Midway between two scores, or at the lowest, or right above the highest.
+
+    Examples
+    --------
+    >>> float(best_threshold(np.array([0.1, 0.2, 0.6, 0.8]), np.array([False, False, True, True])))
+    0.4
+    """
+    order = np.argsort(scores, kind="stable")
+    ordered, yes = scores[order], mated[order]
+    before = np.concatenate([[0], np.cumsum(~yes)])  # right under a cut before each score, and after the last
+    right = before + np.concatenate([np.cumsum(yes[::-1])[::-1], [0]])
+    allowed = np.concatenate([[True], ordered[1:] > ordered[:-1], [True]])
+    best = np.flatnonzero(allowed & (right == right[allowed].max()))
+    cut = int(best[(len(best) - 1) // 2])
+    if cut == 0:
+        return float(ordered[0])
+    above = float(np.nextafter(ordered[cut - 1], np.inf))
+    return max(float(ordered[cut - 1] + ordered[cut]) / 2, above) if cut < len(ordered) else above
+
+
 def reached(scores: ArrayLike, threshold: float) -> float:
     """Return the share of scores at or over a threshold; NaN for none."""
     found = np.asarray(scores, np.float64)
