@@ -150,7 +150,14 @@ def compare(
     layers: Annotated[str, typer.Option(help="all, or names with commas.")] = "all",
     folds: Annotated[int, typer.Option(min=2, help="Parts that the pictures are cut into.")] = 10,
     repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 1,
+    test: Annotated[
+        Path | None, typer.Option(help="Also test on this feature file: other pictures of the same people.")
+    ] = None,
+    strangers: Annotated[
+        int, typer.Option(min=0, help="How often half of the people are held out as strangers; 0: never.")
+    ] = 5,
     random_state: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Also write the report as a page, with plots and mistakes.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write the report here: .txt, .json or .svg.")] = None,
     workers: frame.Workers = None,
     as_json: frame.AsJson = False,
@@ -166,13 +173,16 @@ def compare(
     from facefeat.learn.compare import compare as run
     from facefeat.report import compared
 
+    file, other = read(features), read(test) if test else None
     with frame.progress(quiet) as tell:
         found = run(
-            read(features),
+            file,
             heads_wanted=frame.names(heads),
             layers=frame.names(layers),
             n_folds=folds,
             repeats=repeats,
+            stranger_repeats=strangers,
+            test=other,
             random_state=random_state,
             workers=frame.cores(workers),
             progress=tell,

@@ -55,7 +55,8 @@ def compare(
     ----------
     file : FeatureFile
     heads_wanted : sequence of str or None
-        By default all, but for those that would take longer than ``TOO_LONG``.
+        By default all, but for those that would take longer than ``TOO_LONG``; slow ones on what the backbone recommends, unless
+        layers are named.
     layers : sequence of str or None
         By default all of the file, and what its backbone recommends.
     slow : bool, default=True
@@ -95,6 +96,12 @@ def compare(
     usual = backbones.usual_layer(file.recipe)
     names = list(layers or dict.fromkeys((*file.layers, usual)))
     costs = _costs(file, wanted, names, baselines)
+    if not heads_wanted and not layers:  # what is slow is tried where it is most likely to be worth its time
+        costs = {
+            (head, layer): its
+            for (head, layer), its in costs.items()
+            if layer in ("", usual) or not heads.is_slow(head)
+        }
     _require_finite(file, names)
     groups = groups_of(file, workers=workers)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)

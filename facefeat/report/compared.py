@@ -16,6 +16,7 @@ from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.openset import FPIRS, GRID, OpenSet
 from facefeat.report import verdicts, words
 from facefeat.report.documents import share
+from facefeat.report.tables import facts
 
 
 def table(found: Comparison) -> RenderableType:
@@ -25,21 +26,21 @@ def table(found: Comparison) -> RenderableType:
         "accuracy",
         "95 % interval",
         "p",
-        *([f"FNIR@{100 * rate:.0f}%"] if rate else []),
+        *([f"FNIR {100 * rate:.0f} %"] if rate else []),
         "ECE",
         "fit",
         "predict",
     ]
     if found.test:
         columns.insert(3, "test")
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 0), collapse_padding=True)
     for name in ("", "head", "layer"):
         grid.add_column(name, no_wrap=True)
     for name in columns:
         grid.add_column(name, justify="right", no_wrap=True)
     for row in found.rows:
         sign, style = _mark(found, row)
-        grid.add_row(sign, row.head, row.layer, *_figures(found, row, rate), style=style)
+        grid.add_row(sign, row.head, words.layer(row.layer), *_figures(found, row, rate), style=style)
     if found.baselines:
         grid.add_section()
     for row in found.baselines:
@@ -47,9 +48,11 @@ def table(found: Comparison) -> RenderableType:
     lines: list[RenderableType] = [
         grid,
         Text(verdicts.legend(found), style="dim"),
+        Text(),
         Text(verdicts.verdict(found), style="bold"),
+        Text(),
+        facts([row for row in verdicts.remarks(found) if row[1]], margin=0),
     ]
-    lines += [Text(text, style="dim") for text in verdicts.remarks(found)]
     lines += [Text(left_out_sentence(found.left_out, "--heads"), style="yellow")] if found.left_out else []
     lines += [
         Text(f"{head} on {layer} could not be fitted: {why}", style="yellow") for head, layer, why in found.failed

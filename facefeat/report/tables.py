@@ -72,14 +72,14 @@ def plugins(kind: str, rows: list[tuple[str, str]]) -> RenderableType:
     return facts([(name, summary) for name, summary in rows]) if rows else Text(f"There are no {kind}s.")
 
 
-def facts(rows: list[tuple[str, str]]) -> RenderableType:
+def facts(rows: list[tuple[str, str]], margin: int = 1) -> RenderableType:
     """Lay out names and what is to be said of each; an empty name goes on with the one before."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
         table.add_row(name, Text("\n".join(printable(line) for line in text.split("\n"))))
-    return Padding(table, (0, 0, 0, 1))
+    return Padding(table, (0, 0, 0, margin))
 
 
 def skipped(file: FeatureFile, verbose: bool) -> list[tuple[str, str]]:

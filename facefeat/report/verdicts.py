@@ -87,10 +87,15 @@ def _pixels(found: Comparison) -> str:
     return f" The bare pixels reach {percent(rows[0].accuracy.mean)}." if rows else ""
 
 
-def remarks(found: Comparison) -> tuple[str, ...]:
-    """Say how the figures were made, what strangers do, and what was wrong with the pictures; a sentence each."""
-    said = (protocol(found), strangers(found), test_set(found), *found.folds.notes, with_leaks(found))
-    return tuple(filter(None, said))
+def remarks(found: Comparison) -> list[tuple[str, str]]:
+    """Say how the figures were made, what strangers do, and what was wrong with the pictures, each under its name."""
+    pictures = "\n".join((*found.folds.notes, *filter(None, [with_leaks(found)])))
+    return [
+        ("how", protocol(found)),
+        ("strangers", strangers(found)),
+        ("test", test_set(found)),
+        ("pictures", pictures),
+    ]
 
 
 def protocol(found: Comparison) -> str:
@@ -111,19 +116,24 @@ def strangers(found: Comparison) -> str:
         return (
             f"Strangers were not measured: with {counted(found.n_people, 'person', 'people')} nobody could be held out."
         )
-    said = (
-        f"Strangers: {trials.n_known_people} people known, {trials.n_stranger_people} not, "
-        f"{counted(len(trials.splits), 'time')}; AUROC {open_set.auroc.mean:.4f}"
-    )
+    said = [
+        f"{_people(trials.n_known_people)} known, {_people(trials.n_stranger_people)} strangers, "
+        f"{counted(len(trials.splits), 'time')} dealt anew; AUROC {open_set.auroc.mean:.4f}."
+    ]
     for rate in FPIRS:
         if its := open_set.rates[rate]:
-            said += (
-                f"; threshold for {100 * rate:.0f} %: {percent(its.fpir.mean)} of new strangers get a name "
-                f"({interval(its.fpir)}), {percent(its.fnir.mean)} of known faces do not get theirs"
+            said.append(
+                f"For an FPIR of {100 * rate:.0f} %: {percent(its.fnir.mean)} of known faces are not named "
+                f"({interval(its.fnir)}); of strangers who did not choose the threshold, {percent(its.fpir.mean)} are "
+                f"({interval(its.fpir)})."
             )
         else:
-            said += f"; {100 * rate:.0f} % is not measurable with {_strangers_there(found)}"
-    return f"{said}."
+            said.append(f"An FPIR of {100 * rate:.0f} % is not measurable with {_strangers_there(found)}.")
+    return "\n".join(said)
+
+
+def _people(n: int) -> str:
+    return counted(n, "person", "people")
 
 
 def _strangers_there(found: Comparison) -> str:
@@ -139,7 +149,7 @@ def test_set(found: Comparison) -> str:
     if not test or not its:
         return ""
     said = (
-        f"Test: {counted(test.n_images, 'picture')} of {counted(test.n_people, 'person', 'people')} in {test.path}; "
+        f"{counted(test.n_images, 'picture')} of {counted(test.n_people, 'person', 'people')} in {test.path}; "
         f"{_name(found.best)} has {percent(its.accuracy.mean)} ({interval(its.accuracy)})"
     )
     if n := test.leaks + test.near_leaks:

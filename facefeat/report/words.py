@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from facefeat.features.layers import parts
 from facefeat.features.recipe import Recipe
 from facefeat.features.store.columns import Skipped
 from facefeat.learn.metrics import Share
@@ -26,6 +28,21 @@ def percent(share: float) -> str:
     ('99.8 %', '100.0 %')
     """
     return f"{100 * share:.1f} %"
+
+
+def layer(name: str) -> str:
+    """Write layers that are joined with what their names end in once.
+
+    Examples
+    --------
+    >>> layer("block3_pool+block4_pool"), layer("grey8+grey16")
+    ('block3+4_pool', 'grey8+16')
+    """
+    first, *others = parts(name)
+    stem = os.path.commonprefix([first, *others]).rstrip("0123456789") if others else ""  # noqa: RUF071 (of letters)
+    end = os.path.commonprefix([one[::-1] for one in (first, *others)])[::-1].lstrip("0123456789") if others else ""  # noqa: RUF071
+    middles = [one[len(stem) : len(one) - len(end)] for one in (first, *others)]
+    return f"{stem}{'+'.join(middles)}{end}" if others and all(middles) else name
 
 
 def interval(share: Share) -> str:
