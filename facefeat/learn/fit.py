@@ -287,7 +287,12 @@ def model_card(bundle: Bundle) -> str:
     threshold = asdict(bundle.threshold)
     counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people))
     knobs = ", ".join(f"{knob}={value}" for knob, value in bundle.params.items()) or "defaults"
-    fnir = "not measured" if threshold["fnir"] is None else f"{threshold['fnir']:.3f}"
+    fnir, reached = (
+        "not measured" if one is None else f"{one:.3f}" for one in (threshold["fnir"], threshold["reached"])
+    )
+    sure = (
+        f"ECE {bundle.confidence.ece:.3f}, Brier {bundle.confidence.brier:.3f}" if bundle.confidence else "not measured"
+    )
     return f"""# A facefeat model
 
 Names {len(bundle.people)} people in photographs, or says "unknown".
@@ -296,7 +301,9 @@ Names {len(bundle.people)} people in photographs, or says "unknown".
   {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
 * **Head**: {bundle.head} ({knobs})
 * **Trained on**: {len(bundle.gallery.person)} pictures, {counts.min()} to {counts.max()} a person
-* **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir}
+* **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir};
+  FPIR on strangers who did not choose it: {reached}
+* **Probabilities**: of known people, off by {sure}
 * **Made with**: {", ".join(f"{name} {number}" for name, number in bundle.versions.items())}
 
 The file holds the training pictures' vectors, names and paths{", and each face in grey" if len(bundle.gallery.pixels) else ""}: treat it as personal data.

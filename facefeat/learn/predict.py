@@ -18,7 +18,7 @@ from facefeat.features.layers import joined
 from facefeat.heads._rows import blocks
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.head import decision_scores
+from facefeat.learn.calibration import logits, probabilities
 from facefeat.learn.unknown import NO_THRESHOLD, directions, similarities
 
 SMALL_BATCH = 4  # photographs rarely hold more faces, and a short batch is padded
@@ -78,6 +78,9 @@ class Naming:
         Training pictures, most alike first.
     runner_up : Candidate or None
         Of all others, the person of the highest score.
+    probability : float or None
+        That ``best`` is right if the face is of somebody whom the model knows; see ``facefeat.learn.calibration``. ``None``
+        for models that cannot say.
     """
 
     name: str | None
@@ -88,6 +91,7 @@ class Naming:
     candidates: tuple[Candidate, ...]
     nearest: tuple[Nearest, ...]
     runner_up: Candidate | None = None
+    probability: float | None = None
 
     @property
     def over_threshold(self) -> float | None:
@@ -229,9 +233,9 @@ def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float
     DamagedFile
         If the model has no finite score for a face.
     """
-    scores, cosines = _numbers(bundle, X)
+    numbers = _numbers(bundle, X)
     own = np.empty((len(X), 0)) if gallery is None else _alike(bundle, X, gallery)
-    return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, own, strict=True)]
+    return [_naming(bundle, *rows, top) for rows in zip(*numbers, own, strict=True)]
 
 
 def ranked(
@@ -259,8 +263,8 @@ def ranked(
     RecipeMismatch, DamagedFile
         As ``namings``.
     """
-    scores, cosines = _numbers(bundle, X)
-    named = [_naming(bundle, *rows, np.empty(0), top) for rows in zip(scores, cosines, strict=True)]
+    scores, cosines, sure = _numbers(bundle, X)
+    named = [_naming(bundle, *rows, np.empty(0), top) for rows in zip(scores, cosines, sure, strict=True)]
     rows, own = np.arange(len(X)), np.maximum(truth, 0)
     score, cosine = scores[rows, own][:, None], cosines[rows, own][:, None]
     earlier = np.arange(scores.shape[1]) < own[:, None]
@@ -298,8 +302,11 @@ def explained(
     return found
 
 
-def _numbers(bundle: Bundle, X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the head's score of each person for each face, and the cosine to each person's mean."""
+def _numbers(bundle: Bundle, X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each face the head's score of each person, the cosine to each person's mean, and the probabilities.
+
+    The last have a width of 0 where the model has none.
+    """
     width = bundle.gallery.vectors.shape[1]
     if X.shape[1] != width:
         raise RecipeMismatch(
@@ -308,12 +315,14 @@ def _numbers(bundle: Bundle, X: NDArray[Any]) -> tuple[NDArray[np.float64], NDAr
         )
     try:
         with np.errstate(all="ignore"):  # a model from anybody may hold numbers of any size
-            scores, cosines = decision_scores(bundle.estimator, X), similarities(bundle.unknown, X)
+            scores, cosines = logits(bundle.estimator, X), similarities(bundle.unknown, X)
+            known = bundle.confidence
+            sure = probabilities(scores, known.temperature) if known else np.empty((len(X), 0))
     except ValueError as error:
         raise _no_score(bundle) from error
-    if not (np.isfinite(scores).all() and np.isfinite(cosines).all()):
+    if not all(np.isfinite(numbers).all() for numbers in (scores, cosines, sure)):
         raise _no_score(bundle)
-    return scores, cosines
+    return scores, cosines, sure
 
 
 def _gallery(bundle: Bundle) -> NDArray[np.float64]:
@@ -339,7 +348,12 @@ def _no_score(bundle: Bundle) -> DamagedFile:
 
 
 def _naming(
-    bundle: Bundle, scores: NDArray[np.float64], cosines: NDArray[np.float64], own: NDArray[np.float64], top: int
+    bundle: Bundle,
+    scores: NDArray[np.float64],
+    cosines: NDArray[np.float64],
+    sure: NDArray[np.float64],
+    own: NDArray[np.float64],
+    top: int,
 ) -> Naming:
     # Where the head cannot tell (votes of one neighbour are 0 or 1), the cosine orders the rest.
     order = np.lexsort((-cosines, -scores))
@@ -358,6 +372,7 @@ def _naming(
         candidates=tuple(Candidate(bundle.people[i], float(cosines[i])) for i in order[: max(top, 1)]),
         nearest=tuple(_nearest(bundle, own)),
         runner_up=Candidate(bundle.people[second], float(cosines[second])),
+        probability=float(sure[best]) if len(sure) else None,
     )
 
 

@@ -135,7 +135,7 @@ def choose_threshold(
     if not len(strangers):
         return _not_measurable(fpir, "too few pictures to leave people out")
     value, n = expected_threshold(strangers, fpir), len(strangers)
-    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} % at most"
+    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} %"
     lowest = float(np.quantile(known, SPARED)) if len(known) else value
     if lowest > value:  # strangers and known faces lie apart: nearer to neither is safer against the next stranger
         value = (value + lowest) / 2

@@ -60,6 +60,7 @@ def fitted(made: Fitted) -> dict[str, Any]:
         "people": len(bundle.people),
         "rows": made.rows,
         "threshold": asdict(bundle.threshold),
+        "confidence": asdict(bundle.confidence) if bundle.confidence else None,
         "output": escaped(str(made.output)),
         "seconds": round(made.seconds, 3),
     }
@@ -99,6 +100,7 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         "people": _counts(bundle.people, bundle.gallery.person),
         "rows": len(bundle.gallery.paths),
         "threshold": asdict(bundle.threshold),
+        "confidence": asdict(bundle.confidence) if bundle.confidence else None,
         "scores": bundle.scores,
         "versions": bundle.versions,
     }

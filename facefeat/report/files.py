@@ -127,6 +127,8 @@ def _bundle(seen: Seen, bundle: Bundle) -> Facts:
                        f"{words.counted(len(bundle.people), 'person', 'people')}"),
         ("unknown", "\n".join(unknown)),
     ]  # fmt: skip
+    if bundle.confidence:
+        rows.append(("sure", words.confidence_sentence(bundle.confidence)))
     if accuracy := bundle.scores.get("accuracy"):
         share = f"{words.percent(accuracy['mean'])} (95 % interval {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f})"
         rows.append(("accuracy", f"{share}; {bundle.scores.get('protocol', '')}"))

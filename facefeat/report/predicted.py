@@ -65,6 +65,7 @@ def naming_document(naming: Naming) -> dict[str, Any]:
         "name": naming.name,
         "best": naming.best,
         "score": finite(naming.score),
+        "probability": naming.probability,
         "margin": finite(naming.margin),
         "runner_up": asdict(naming.runner_up) if naming.runner_up else None,
         "threshold": naming.threshold,
@@ -88,6 +89,21 @@ def scored(naming: Naming) -> str:
         return f"score {naming.score:.3f}, no threshold"
     side = "under" if over < 0 else "over"
     return f"score {naming.score:.3f}, {abs(over):.3f} {side} the threshold of {naming.threshold:.3f}"
+
+
+def sure(naming: Naming) -> str:
+    """Say how likely a name is, for a face that was given one.
+
+    Examples
+    --------
+    >>> from facefeat.learn.predict import Naming
+    >>> sure(Naming("Ada", "Ada", 0.612, 0.379, 0.4, (), (), probability=0.968))
+    ', 97 % sure'
+    """
+    if naming.name is None or naming.probability is None:
+        return ""
+    said = 100 * naming.probability
+    return ", over 99 % sure" if said > 99 else f", {said:.0f} % sure"
 
 
 def runner_up(naming: Naming) -> str:
@@ -126,7 +142,7 @@ def _name_line(naming: Naming, where: str) -> Text:
         text.append(printable(naming.name), style="bold green")
     else:
         text.append("unknown", style="bold yellow")
-    text.append(f"  {scored(naming)}")
+    text.append(f"{sure(naming)}  {scored(naming)}")
     text.append(f"  at {where}", style="dim")
     return text
 

@@ -61,6 +61,7 @@ def fitted(made: Fitted) -> RenderableType:
         *([("chosen", made.how)] if made.how else []),
         ("trained on", f"{made.rows:,} pictures of {words.counted(len(bundle.people), 'person', 'people')}"),
         *[("unknown" if i == 0 else "", line) for i, line in enumerate(words.threshold_sentences(bundle.threshold))],
+        *[("sure", line) for line in filter(None, [words.confidence_sentence(bundle.confidence)])],
         ("time", f"{made.seconds:.1f} s"),
         ("output", escaped(str(made.output))),
     ]

@@ -14,6 +14,7 @@ from facefeat.learn.metrics import Share
 
 if TYPE_CHECKING:
     from facefeat.curate.doctor import Diagnosis
+    from facefeat.learn.calibration import Confidence
     from facefeat.learn.unknown import Threshold
 
 LOW_COSINE = 0.99  # of int8 to float32: below it, something is wrong with the ranges
@@ -104,6 +105,12 @@ def threshold_sentences(threshold: Threshold) -> list[str]:
     if not threshold.n_pictures:
         return [f"The threshold for strangers is {threshold.how}."]
     sentences = [f"A face is unknown below {threshold.value:.3f}: {threshold.how}."]
+    if threshold.reached is not None:
+        reached = Share(threshold.reached, threshold.reached_low or 0.0, threshold.reached_high or 0.0)
+        sentences.append(
+            f"Chosen so by some of them, it lets {percent(reached.mean)} of the others pass "
+            f"(95 % interval {interval(reached)}): expect that of strangers."
+        )
     if threshold.fnir is not None:
         sentences.append(
             f"Of known faces that did not train, {percent(threshold.fnir)} do not get their name there (FNIR)."
@@ -111,6 +118,16 @@ def threshold_sentences(threshold: Threshold) -> list[str]:
         if threshold.fnir > 0.3 and threshold.fpir < 0.1:
             sentences.append("That is many: --fpir 0.1 lets more strangers pass and rejects fewer known faces.")
     return sentences
+
+
+def confidence_sentence(found: Confidence | None) -> str:
+    """Say how far probabilities can be believed; an empty text where there are none."""
+    if found is None:
+        return ""
+    return (
+        f"Probabilities are off by {percent(found.ece)} on average (ECE), for known people, on "
+        f"{counted(found.n, 'picture')} that did not train."
+    )
 
 
 def rounding(recipe: Recipe) -> list[str]:
