@@ -21,7 +21,10 @@ from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
+from facefeat.learn import openset
 from facefeat.learn.copies import groups_of
+from facefeat.learn.crossval import Trial, cross_validate
+from facefeat.learn.metrics import Share
 from facefeat.learn.unknown import choose_threshold, fit_score, similarities
 
 REPEATS = 20
@@ -37,6 +40,7 @@ def measure(squad: Path | None, _: Engine) -> Iterator[dict[str, Any]]:
         file = extract(folder / "orl", folder / "orl.h5", plan()).file
         yield from _orl(file)
         yield from _strangers("box", file)
+        yield from _thresholds(file)
         arcface = plan(template="arcface", margin=0.0)
         yield from _strangers("arcface", extract(folder / "orl", folder / "arcface.h5", arcface).file)
         if squad:
@@ -62,43 +66,59 @@ def _orl(file: FeatureFile) -> Iterator[dict[str, Any]]:
 
 
 def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
-    """20 known people, 5 pictures each; 20 strangers whom neither the score nor the threshold ever saw."""
-    from sklearn.metrics import roc_auc_score
-
-    y = file.person
+    """20 known people and 20 strangers, 20 times; the threshold is chosen on other strangers than it is judged by."""
+    y, groups = file.person, groups_of(file)
+    trials = openset.deal(y, groups, REPEATS)
+    assert trials is not None and (trials.n_known_people, trials.n_stranger_people) == (20, 20)
+    quick = [head for head in plugins.names("head") if not heads.is_slow(head)]
     for layer in (usual_layer(file.recipe), *file.layers):
-        X, figures = np.asarray(file.vectors(layer)), []
-        for repeat in range(REPEATS):
-            rng = np.random.default_rng(repeat)
-            known = rng.permutation(40)[:20]
-            train = np.concatenate([rng.permutation(np.flatnonzero(y == person))[:5] for person in known])
-            test = np.setdiff1d(np.flatnonzero(np.isin(y, known)), train)
-            strangers = np.flatnonzero(~np.isin(y, known))
-            people = tuple(f"{person}" for person in sorted(known))
-            index = np.searchsorted(np.sort(known), y).astype(np.int32)
-            score = fit_score(X[train], index[train])
-            cosines, theirs = similarities(score, X[test]), similarities(score, X[strangers]).max(axis=1)
-            best, right = cosines.max(axis=1), cosines.argmax(axis=1) == index[test]
-            chosen = choose_threshold(X[train], index[train], np.arange(len(train)), people).value
-            exact = np.quantile(theirs, 0.99)
-            labels = np.concatenate([np.ones(len(test)), np.zeros(len(strangers))])
-            figures.append(
-                (
-                    roc_auc_score(labels, np.concatenate([best, theirs])),
-                    1 - np.mean(right & (best > exact)),
-                    1 - np.mean(right & (best >= chosen)),
-                    np.mean(theirs >= chosen),
-                )
-            )
-        auroc, fnir, reached_fnir, reached_fpir = np.mean(figures, axis=0)
+        X = np.asarray(file.vectors(layer))
+        results = cross_validate(X, y, trials.splits, [Trial(head) for head in quick], 2)
+        for head, found in zip(quick, openset.measured(X, y, trials, results, 2), strict=True):
+            assert found is not None
+            one, ten = found.rates[0.01], found.rates[0.1]
+            assert one is not None and ten is not None
+            yield {
+                "ORL, strangers; template": template,
+                "layer": layer,
+                "head": head,
+                "AUROC": f"{found.auroc.mean:.4f} [{found.auroc.low:.3f}, {found.auroc.high:.3f}]",
+                "for FPIR 1 %: FNIR": _interval(one.fnir),
+                "FPIR reached": _interval(one.fpir),
+                "for 10 %: FNIR": _interval(ten.fnir),
+                "FPIR reached there": _interval(ten.fpir),
+            }
+
+
+def _thresholds(file: FeatureFile) -> Iterator[dict[str, Any]]:
+    """The threshold that `fit` chooses from 20 known people alone, before 20 strangers, 20 times."""
+    y, groups = file.person, groups_of(file)
+    trials = openset.deal(y, groups, REPEATS)
+    assert trials is not None
+    for layer in (usual_layer(file.recipe), *file.layers):
+        X, figures, within = np.asarray(file.vectors(layer)), [], 0
+        for (train, test), n in zip(trials.splits, trials.n_known, strict=True):
+            people, index = np.unique(y[train], return_inverse=True)
+            names = tuple(file.people[person] for person in people)
+            chosen = choose_threshold(X[train], index.astype(np.int32), groups[train], names)
+            cosines = similarities(fit_score(X[train], index), X[test])
+            best, right = cosines.max(axis=1), people[cosines.argmax(axis=1)] == y[test]
+            passed = float(np.mean(best[n:] >= chosen.value))
+            low, high = chosen.reached_low or 0.0, chosen.reached_high or 0.0
+            within += low <= passed <= high
+            figures.append((1 - np.mean((right & (best >= chosen.value))[:n]), passed, chosen.reached, low, high))
+        fnir, passed, reached, low, high = np.mean(np.array(figures, float), axis=0)
         yield {
-            "ORL, strangers; template": template,
-            "layer": layer,
-            "AUROC": f"{auroc:.4f}",
-            "FNIR at FPIR 1 %": float(fnir),
-            "at the chosen threshold: FNIR": float(reached_fnir),
-            "FPIR": float(reached_fpir),
+            "ORL, threshold of fit; layer": layer,
+            "FNIR": float(fnir),
+            "FPIR of new strangers": float(passed),
+            "FPIR that fit states": f"{reached:.3f} [{low:.3f}, {high:.3f}]",
+            f"within it, of {REPEATS}": within,
         }
+
+
+def _interval(share: Share) -> str:
+    return f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"
 
 
 def _squad(train: FeatureFile, test: FeatureFile) -> Iterator[dict[str, Any]]:
