@@ -66,7 +66,7 @@ def _orl(file: FeatureFile) -> Iterator[dict[str, Any]]:
 
 
 def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
-    """20 known people and 20 strangers, 20 times; the threshold is chosen on other strangers than it is judged by."""
+    """Deal 20 known people and 20 strangers, 20 times; other strangers choose the threshold than are judged by it."""
     y, groups = file.person, groups_of(file)
     trials = openset.deal(y, groups, REPEATS)
     assert trials is not None and (trials.n_known_people, trials.n_stranger_people) == (20, 20)
@@ -91,7 +91,7 @@ def _strangers(template: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
 
 
 def _thresholds(file: FeatureFile) -> Iterator[dict[str, Any]]:
-    """The threshold that `fit` chooses from 20 known people alone, before 20 strangers, 20 times."""
+    """Put 20 strangers before the threshold that `fit` chooses from 20 known people alone, 20 times."""
     y, groups = file.person, groups_of(file)
     trials = openset.deal(y, groups, REPEATS)
     assert trials is not None
