@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facefeat import plugins
-from facefeat.errors import DamagedFile, InputError
+from facefeat.errors import InputError
 from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
-from facefeat.heads._rows import blocks
 from facefeat.learn import head as heads
 from facefeat.learn import openset
 from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline
 from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.copies import groups_of
-from facefeat.learn.crossval import Trial, cross_validate
+from facefeat.learn.crossval import Result, Trial, cross_validate
 from facefeat.learn.held_out import tested
 from facefeat.learn.metrics import Share
 from facefeat.learn.mistakes import mistakes_of
-from facefeat.learn.openset import Trials
+from facefeat.learn.openset import OpenSet, Trials
 from facefeat.learn.scoring import against_best, calibration_of, row_of, step_of
 from facefeat.learn.splits import Folds, folds
 
@@ -84,8 +86,6 @@ def compare(
         For an unknown head or layer.
     InputError
         With fewer than two people, where nobody has two pictures, or where no head could be fitted.
-    DamagedFile
-        If vectors are not finite.
     RecipeMismatch
         If the test set is of another recipe.
     """
@@ -102,7 +102,6 @@ def compare(
             for (head, layer), its in costs.items()
             if layer in ("", usual) or not heads.is_slow(head)
         }
-    _require_finite(file, names)
     groups = groups_of(file, workers=workers)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
     trials = openset.deal(file.person, groups, stranger_repeats, random_state) if stranger_repeats else None
@@ -144,13 +143,6 @@ def compare(
         mistakes=mistakes_of(file, rows[0], cut, groups),
         seconds=time.perf_counter() - started,
     )
-
-
-def _require_finite(file: FeatureFile, layers: Sequence[str]) -> None:
-    for layer in layers:
-        X = file.vectors(layer)
-        if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
-            raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
 
 
 def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share:
@@ -231,7 +223,7 @@ def _scored(
         known, strangers = (
             [found[part] for found in results] for part in (slice(len(cut.splits)), slice(len(cut.splits), None))
         )
-        against = openset.measured(X, y, trials, strangers, workers) if trials else [None] * len(names)
+        against = _against_strangers(X, y, trials, strangers, workers)
         for head, found, open_set in zip(names, known, against, strict=True):
             if failures := [result for result in found if isinstance(result, str)]:
                 failed.append((head, layer, failures[0]))
@@ -239,6 +231,16 @@ def _scored(
                 row = row_of(head, layer, y, cut, found)
                 rows.append(replace(row, calibration=calibration_of(y, cut, found, step), open_set=open_set))
     return rows, failed
+
+
+def _against_strangers(
+    X: NDArray[Any], y: NDArray[np.int32], trials: Trials | None, results: Sequence[Sequence[Result]], workers: int
+) -> Sequence[OpenSet | None]:
+    """Measure heads against strangers, where there are any and their score can be fitted."""
+    if trials:
+        with suppress(ValueError):  # vectors that are not finite, of which each head speaks for itself
+            return openset.measured(X, y, trials, results, workers)
+    return [None] * len(results)
 
 
 def _rank(row: Row, file: FeatureFile) -> tuple[float, float, bool, int, str, str]:

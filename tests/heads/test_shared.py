@@ -21,7 +21,7 @@ from facefeat.heads import _rows, _rowspace
 from facefeat.heads._rowspace import RowSpace, Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
-from facefeat.learn.training import TrainingSet, named
+from facefeat.learn.training import TrainingSet, scored
 from tests.heads.test_contract import toy
 
 SHARING = [name for name in plugins.names("head") if heads.shares(name)]
@@ -60,6 +60,12 @@ def tables(draw: st.DrawFn) -> Table:
         X = np.concatenate([X[twins], X])
         who, y = np.concatenate([y[twins], who]), np.concatenate([y[twins], y])
     return X.astype(np.float32), who, np.arange(len(y)), np.arange(len(y), len(who))
+
+
+def named(classifier: Any, space: Space, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return whom the highest scores are of."""
+    found = [scores.argmax(axis=1) for _, scores in scored(classifier, space, rows)]
+    return classifier.classes_[np.concatenate(found)]
 
 
 def clear(plain: Any, queries: NDArray[np.float32]) -> NDArray[np.bool_]:

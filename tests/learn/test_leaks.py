@@ -18,11 +18,13 @@ from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn import bundle as bundles
 from facefeat.learn import fit as fitting
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.compare import Comparison, compare
+from facefeat.learn.compare import compare
+from facefeat.learn.comparison import Comparison
 from facefeat.learn.copies import groups_of
 from facefeat.learn.evaluate import evaluate
 from facefeat.learn.fit import fit
-from facefeat.report import documents, words
+from facefeat.report import compared as compared_report
+from facefeat.report import verdicts, words
 from tests.cli.test_commands import document, run
 from tests.crafted import Whole
 from tests.making import Pixels, encoded, person_pixels, write_people
@@ -70,11 +72,11 @@ def test_what_copies_would_have_made_of_the_figure(compared: Comparison) -> None
     assert compared.with_leaks is not None
     assert compared.with_leaks.mean >= compared.best.accuracy.mean
     assert compared.with_leaks.mean > 0.75 and compared.best.accuracy.mean < 0.65
-    assert words.with_leaks(compared) == (
+    assert verdicts.with_leaks(compared) == (
         "With copies dealt to any folds, which are others then, knn on grey16 has "
         f"{words.percent(compared.with_leaks.mean)}."
     )
-    told = documents.comparison(compared)["leaks"]
+    told = compared_report.document(compared)["leaks"]
     assert (told["copies"], told["near_copies"]) == (0, 12)
     assert told["accuracy_with"]["mean"] == compared.with_leaks.mean
 
@@ -107,8 +109,8 @@ def test_compare_prints_a_line_of_it(noise: FeatureFile, tmp_path: Path) -> None
 
 def test_without_copies_there_is_no_such_line(thumb_file: Path) -> None:
     found = compare(read(thumb_file), heads_wanted=["lda"], n_folds=3, workers=1, baselines=False)
-    assert (found.copies, found.near_copies, found.with_leaks, words.with_leaks(found)) == (0, 0, None, "")
-    assert documents.comparison(found)["leaks"] == {"copies": 0, "near_copies": 0, "accuracy_with": None}
+    assert (found.copies, found.near_copies, found.with_leaks, verdicts.with_leaks(found)) == (0, 0, None, "")
+    assert compared_report.document(found)["leaks"] == {"copies": 0, "near_copies": 0, "accuracy_with": None}
     told = run("compare", thumb_file, "--heads", "lda", "--folds", 3, "--workers", 1)
     assert told.exit_code == 0 and "With copies" not in told.stdout
 
