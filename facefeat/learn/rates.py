@@ -1,7 +1,8 @@
 """Error rates at a threshold, by the words of ISO/IEC 19795-1.
 
 Scores are similarities: a comparison at or over the threshold is a match. *Mated* scores are of one person, *non-mated* ones
-of two; in identification, non-mated scores are those of strangers against the person that they are most like.
+of two; in identification, non-mated scores are those of strangers against the person that they are most like. No score is
+NaN or plus infinity. A rate of no scores at all is NaN.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from facefeat.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,25 @@ def threshold_for(nonmated: ArrayLike, rate: float) -> float:
     Returns
     -------
     float
-        Right above a score, or right under all of them.
+        Right above a score, or, where all may reach it, right under all of them.
+
+    Raises
+    ------
+    UsageError
+        If the rate is not from 0 to 1.
+    InputError
+        Without any score.
 
     Examples
     --------
     >>> round(threshold_for([0.1, 0.2, 0.3, 0.4], 0.25), 6)
     0.3
     """
+    if not 0 <= rate <= 1:
+        raise UsageError(f"A rate is a share from 0 to 1; this is {rate}.")
     scores = np.sort(np.asarray(nonmated, np.float64))[::-1]
+    if not len(scores):
+        raise InputError("A threshold for a rate needs non-mated scores, at least one; there is none.")
     allowed = int(np.floor(rate * len(scores) + 1e-9))
     if allowed >= len(scores):
         return float(np.nextafter(scores[-1], -np.inf))
@@ -127,24 +141,27 @@ def det(nonmated: ArrayLike, mated: ArrayLike) -> Curve:
     thresholds = np.concatenate([[np.inf], steps[np.isfinite(steps)]])
     under = np.searchsorted(no, thresholds, side="left")
     missed = np.searchsorted(yes, thresholds, side="left")
-    return Curve(thresholds, 1 - under / len(no), missed / len(yes))
+    return Curve(thresholds, _shares(len(no) - under, len(no)), _shares(missed, len(yes)))
+
+
+def _shares(counts: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    return counts / n if n else np.full(len(counts), np.nan)
 
 
 def false_negative_at(curve: Curve, rate: float) -> float:
     """Return the lowest false negative rate at which the false positive rate is at most ``rate``."""
     allowed = curve.false_positive <= rate + 1e-12
-    return float(curve.false_negative[allowed].min())
+    return float(curve.false_negative[allowed].min()) if np.any(allowed) else float("nan")
 
 
 def equal_error_rate(curve: Curve) -> float:
     """Return the rate at which both kinds of errors are as frequent; between two thresholds, by a straight line."""
-    gap = curve.false_positive - curve.false_negative
-    after = int(np.argmax(gap >= 0)) if np.any(gap >= 0) else len(gap) - 1
-    before = max(after - 1, 0)
-    if gap[after] <= 0 or after == before:
-        return float(max(curve.false_positive[after], curve.false_negative[after]))
-    share = -gap[before] / (gap[after] - gap[before])
-    low, high = curve.false_negative[before], curve.false_negative[after]
+    gap = curve.false_positive - curve.false_negative  # rises, from -1 above every score
+    if not np.any(gap >= 0):
+        return float(np.maximum(curve.false_positive[-1], curve.false_negative[-1]))
+    after = int(np.argmax(gap >= 0))
+    share = -gap[after - 1] / (gap[after] - gap[after - 1])
+    low, high = curve.false_negative[after - 1], curve.false_negative[after]
     return float(low + share * (high - low))
 
 
@@ -175,7 +192,8 @@ def cmc(ranks: ArrayLike, most: int = 10) -> NDArray[np.float64]:
         For k from 1; the first is rank-1, the accuracy of naming.
     """
     found = np.asarray(ranks, np.int64)
-    return np.array([np.mean((found >= 1) & (found <= k)) for k in range(1, most + 1)])
+    first = np.array([np.sum((found >= 1) & (found <= k)) for k in range(1, most + 1)])
+    return _shares(first, len(found))
 
 
 def expected_threshold(nonmated: ArrayLike, rate: float) -> float:
