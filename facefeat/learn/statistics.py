@@ -1,4 +1,7 @@
-"""Whether two heads differ: tests for figures that come from the same folds, and from the same pictures."""
+"""Whether two heads differ: tests for figures that come from the same folds, and from the same pictures.
+
+Figures are shares, from 0 to 1. A difference that is NaN makes all that follows from it NaN, never a finding.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 ROPE = 0.01  # accuracies that lie nearer to each other are practically the same
+DIGITS = 12  # of a figure; what lies beyond comes from the order in which numbers are added up
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Difference:
     Attributes
     ----------
     mean, low, high : float
-        With its 95 % interval.
+        With its 95 % interval, within -1 and 1.
     p_value : float
         Two-sided.
     """
@@ -45,7 +49,7 @@ class Posterior:
     better: float
 
 
-def corrected_variance(differences: NDArray[np.float64], test_share: float) -> float:
+def corrected_variance(differences: ArrayLike, test_share: float) -> float:
     """Return the variance of a mean over folds that share training pictures.
 
     The plain variance is too small, since training sets overlap: C. Nadeau, Y. Bengio, "Inference for the
@@ -53,16 +57,28 @@ def corrected_variance(differences: NDArray[np.float64], test_share: float) -> f
 
     Parameters
     ----------
-    differences : ndarray of shape (n_folds,), float64
+    differences : array-like of shape (n_folds,)
+        At least one.
     test_share : float
         Of tested pictures in each fold; a tenth for ten folds.
 
     Returns
     -------
     float
+        0 where all folds agree; infinite where that says nothing: with one fold, or with two, which often agree by
+        chance.
     """
-    n = len(differences)
-    return float((1 / n + test_share / (1 - test_share)) * np.var(differences, ddof=1)) if n > 1 else math.nan
+    found = np.round(np.asarray(differences, np.float64), DIGITS)
+    n = len(found)
+    if n == 1 or np.ptp(found) == 0:
+        return 0.0 if n > 2 else math.inf
+    return float((1 / n + test_share / (1 - test_share)) * np.var(found, ddof=1))
+
+
+def _student(differences: ArrayLike, test_share: float) -> tuple[float, float, int]:
+    """Return mean, standard error and degrees of freedom of the mean over folds."""
+    mean = round(float(np.mean(np.asarray(differences, np.float64))), DIGITS)
+    return mean, math.sqrt(corrected_variance(differences, test_share)), max(np.size(differences) - 1, 1)
 
 
 def corrected_t(differences: ArrayLike, test_share: float) -> Difference:
@@ -78,35 +94,36 @@ def corrected_t(differences: ArrayLike, test_share: float) -> Difference:
     Returns
     -------
     Difference
-        Without any variance: p is 1 where the mean is 0, else 0.
+        Without any variance: p is 1 where the mean is 0, else 0. With one fold, or two that agree, nothing can be
+        told: p is 1, and the interval reaches from -1 to 1.
     """
     from scipy.stats import t
 
-    found = np.asarray(differences, np.float64)
-    mean, variance = float(found.mean()), corrected_variance(found, test_share)
-    if not variance > 0:
+    mean, error, freedom = _student(differences, test_share)
+    if error == 0:
         return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
-    error, freedom = math.sqrt(variance), len(found) - 1
     width = float(t.ppf(0.975, freedom)) * error
-    return Difference(mean, mean - width, mean + width, float(2 * t.sf(abs(mean) / error, freedom)))
+    low, high = (float(np.clip(edge, -1, 1)) for edge in (mean - width, mean + width))
+    return Difference(mean, low, high, float(2 * t.sf(abs(mean) / error, freedom)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values of several tests, so that one false alarm among all is as rare as one alone would be.
 
-    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
+    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979. A
+    p-value that is NaN stays so and does not count.
 
     Examples
     --------
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    order = np.argsort(p_values, kind="stable")
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for place, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
+    found = np.asarray(p_values, np.float64)
+    order = np.argsort(found, kind="stable")[: int(np.sum(~np.isnan(found)))]  # NaN sorts last
+    raised = np.maximum.accumulate(found[order] * np.arange(len(order), 0, -1))
+    adjusted = np.full(len(found), np.nan)
+    adjusted[order] = np.minimum(raised, 1)
+    return [float(p) for p in adjusted]
 
 
 def posterior(differences: ArrayLike, test_share: float, rope: float = ROPE) -> Posterior:
@@ -125,15 +142,16 @@ def posterior(differences: ArrayLike, test_share: float, rope: float = ROPE) -> 
     Returns
     -------
     Posterior
+        With one fold, or two that agree, nothing can be told: worse and better are even.
     """
     from scipy.stats import t
 
-    found = np.asarray(differences, np.float64)
-    mean, variance = float(found.mean()), corrected_variance(found, test_share)
-    if not variance > 0:
+    mean, error, freedom = _student(differences, test_share)
+    if error == 0:
         return Posterior(float(mean < -rope), float(abs(mean) <= rope), float(mean > rope))
-    below, above = (float(t.cdf(edge, len(found) - 1, mean, math.sqrt(variance))) for edge in (-rope, rope))
-    return Posterior(below, above - below, 1 - above)
+    worse = float(t.cdf((-rope - mean) / error, freedom))
+    better = float(t.sf((rope - mean) / error, freedom))
+    return Posterior(worse, float(np.clip(1 - worse - better, 0, 1)), better)
 
 
 def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
