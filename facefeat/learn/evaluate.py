@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from facefeat.learn.bundle import Bundle
 from facefeat.learn.copies import Faces, near_copies_between
 from facefeat.learn.evaluation import Evaluation, Mistake, Person
 from facefeat.learn.metrics import Share, wilson
+from facefeat.learn.people import composed, matched, some_of
 from facefeat.learn.predict import Naming, explained, ranked
 from facefeat.learn.probes import Part, Probes, opened
 from facefeat.learn.rates import Curve, auroc, det, measurable
@@ -205,19 +205,8 @@ def _named(bundle: Bundle, part: Part) -> _Named:
     return _Named(bundle, part, truth, *ranked(bundle, np.asarray(X), truth, CANDIDATES))
 
 
-def matched(theirs: tuple[str, ...], ours: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return for each of their people the index of ours of the same name; -1 where there is none."""
-    index = {_composed(name): i for i, name in enumerate(ours)}
-    return np.array([index.get(_composed(name), -1) for name in theirs], np.int64)
-
-
-def _composed(name: str) -> str:
-    """Write a name in the one form in which accents belong to their letters (NFC)."""
-    return unicodedata.normalize("NFC", name)
-
-
 def _owner(path: str) -> str:
-    return _composed(path.partition("/")[0])
+    return composed(path.partition("/")[0])
 
 
 def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
@@ -237,7 +226,7 @@ def _near_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
 
 def _failures(part: Part, bundle: Bundle, *, known: bool = True) -> tuple[Skipped, ...]:
     """Return the unreadable pictures of people the model knows, or of all others."""
-    people = {_composed(name) for name in bundle.people}
+    people = {composed(name) for name in bundle.people}
     skipped = (one for one in part.file.skipped if (_owner(one.path) in people) == known)
     return tuple(replace(one, path=part.place + one.path) for one in skipped)
 
@@ -265,7 +254,7 @@ def _per_person(here: _Named, failures: tuple[Skipped, ...]) -> tuple[Person, ..
     rows = []
     for index, name in enumerate(here.bundle.people):
         mine = here.truth == index
-        n = int(mine.sum()) + failed[_composed(name)]
+        n = int(mine.sum()) + failed[composed(name)]
         if n:
             right, rejected = (int(np.sum(mine & what)) for what in (here.ranks == 1, ~here.accepted))
             rows.append(Person(name, n, right, rejected))
@@ -309,7 +298,3 @@ def _notes(here: _Named, elsewhere: Sequence[_Named], failures: int) -> Iterator
 def _pictures(rows: NDArray[np.bool_]) -> str:
     n = int(rows.sum())
     return f"{n:,} picture{'s' if n > 1 else ''}"
-
-
-def some_of(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

@@ -14,8 +14,8 @@ from facefeat.features.store.file import FeatureFile
 from facefeat.learn.comparison import Row, TestScore, TestSet
 from facefeat.learn.copies import Faces, near_copies_between
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
-from facefeat.learn.evaluate import matched, some_of
 from facefeat.learn.metrics import wilson
+from facefeat.learn.people import matched, some_of
 from facefeat.learn.statistics import holm, mcnemar
 
 

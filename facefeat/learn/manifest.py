@@ -178,7 +178,7 @@ def _threshold(path: Path, values: Any) -> Threshold:
     hints = get_type_hints(Threshold)
     known = {name: values[name] for name in hints if name in values} if isinstance(values, dict) else {}
     needed = {field.name for field in fields(Threshold) if field.default is MISSING}  # the others came with format 3
-    if not needed <= set(known) or not all(heads.fits(known[name], hints[name]) for name in hints):
+    if not needed <= set(known) or not all(heads.fits(value, hints[name]) for name, value in known.items()):
         raise DamagedFile(f"{path} is damaged: its threshold is no number.")
     found = Threshold(**known)
     shares = (found.fpir, *(one or 0 for one in (found.fnir, found.reached, found.reached_low, found.reached_high)))

@@ -148,9 +148,9 @@ def test_no_flipped_bit_is_ever_used(model: Path, tmp_path: Path) -> None:
 
 
 def test_newer(model: Path, tmp_path: Path) -> None:
-    path = rewritten(model, tmp_path / "n.facefeat", lambda manifest, _: manifest.update(format="facefeat-bundle/3"))
+    path = rewritten(model, tmp_path / "n.facefeat", lambda manifest, _: manifest.update(format="facefeat-bundle/4"))
     assert refusal(path) == (
-        NewerFile, f"{path} has format 3; this facefeat reads up to 2. Install a newer facefeat.",
+        NewerFile, f"{path} has format 4; this facefeat reads up to 3. Install a newer facefeat.",
     )  # fmt: skip
 
 

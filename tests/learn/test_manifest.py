@@ -67,7 +67,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("versions", None, f"{DAMAGED}its versions are malformed."),
     ("members", None, f"{DAMAGED}head.skops does not match its checksum."),
     ("format", "facefeat-bundle/²", "M is a ZIP file that facefeat did not make."),
-    ("format", "facefeat-bundle/99", "M has format 99; this facefeat reads up to 2. Install a newer facefeat."),
+    ("format", "facefeat-bundle/99", "M has format 99; this facefeat reads up to 3. Install a newer facefeat."),
     ("recipe", None, f"{DAMAGED}its recipe cannot be read."),
     ("recipe.pooling", "median", f"{DAMAGED}its recipe cannot be read."),
     ("recipe.other", 1, f"{DAMAGED}its recipe cannot be read."),
@@ -234,7 +234,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 def test_newer_models_are_no_damage(wholes: dict[str, Whole], tmp_path: Path) -> None:
     whole = wholes["lda"].copy()
-    whole.manifest["format"] = "facefeat-bundle/3"
+    whole.manifest["format"] = "facefeat-bundle/4"
     (tmp_path / "m").write_bytes(whole.packed())
     with pytest.raises(NewerFile):
         bundles.read(tmp_path / "m")

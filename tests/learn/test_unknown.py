@@ -46,7 +46,7 @@ def test_where_all_lie_apart_the_threshold_lies_between() -> None:
     found = choose_threshold(X, y, groups, people)
     assert found.fnir == 0.0 and 0.3 < found.value < 0.95
     assert found.how == (
-        "chosen on 100 pictures of 10 people, each left out in turn, for an FPIR of 1 % at most, midway between "
+        "chosen on 100 pictures of 10 people, each left out in turn, for an FPIR of 1 %, midway between "
         "strangers and known faces, which lie apart; the lowest rate that 100 pictures can tell from none is 3.0 %"
     )
 
