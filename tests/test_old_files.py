@@ -99,3 +99,14 @@ def test_format_1_is_compared_and_evaluated(data: Path, tmp_path: Path) -> None:
     assert (found.copies, found.near_copies, found.with_leaks) == (0, 0, None)
     scored = evaluate(bundle.read(FILES / "model-1.facefeat"), FILES / "features-1.h5")
     assert (scored.leaks, scored.near_leaks) == (8, 0)
+
+
+def test_the_model_of_format_2() -> None:
+    model = bundle.read(FILES / "model-2.facefeat")
+    assert (model.head, model.layer, model.people) == ("lda", "grey8", ("Zoë", "ada", "bob"))
+    assert model.threshold.value == pytest.approx(0.38570, abs=1e-5) and model.threshold.reached is None
+    assert model.confidence is None and model.gallery.pixels.shape == (8, 64, 64)
+    assert check(FILES / "model-2.facefeat").problems == ()
+    named = namings(model, read(FILES / "features-1.h5").vectors("grey8"), 3)
+    assert [naming.name for naming in named] == [path.partition("/")[0] for path in PATHS]
+    assert [naming.probability for naming in named] == [None] * 8

@@ -90,6 +90,8 @@ def compare(
         If the test set is of another recipe.
     """
     started = time.perf_counter()
+    if test is not None:  # a mismatch is said before any work
+        file.recipe.require(test.recipe, str(test.path))
     wanted = list(heads_wanted or (name for name in plugins.names("head") if slow or not heads.is_slow(name)))
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work

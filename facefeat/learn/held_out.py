@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data.folder import escaped
-from facefeat.errors import InputError
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.comparison import Row, TestScore, TestSet
 from facefeat.learn.copies import Faces, near_copies_between
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.metrics import wilson
-from facefeat.learn.people import matched, some_of
+from facefeat.learn.people import matched
 from facefeat.learn.statistics import holm, mcnemar
 
 
@@ -41,16 +40,9 @@ def tested(file: FeatureFile, other: FeatureFile, rows: Sequence[Row], workers: 
     Raises
     ------
     RecipeMismatch
-    InputError
-        If the two share no person.
     """
     file.recipe.require(other.recipe, str(other.path))
     truth = matched(other.people, file.people)[other.person].astype(np.int32)
-    if not np.any(truth >= 0):
-        raise InputError(
-            f"{escaped(str(other.path))} has no person of {escaped(str(file.path))}: {some_of(other.people)} there, "
-            f"{some_of(file.people)} here; people are matched by their names."
-        )
     known = np.flatnonzero(truth >= 0)
     same, near = _leaks(file, other, known)
     theirs = matched(tuple(one.path.partition("/")[0] for one in other.skipped), file.people)
@@ -64,6 +56,8 @@ def tested(file: FeatureFile, other: FeatureFile, rows: Sequence[Row], workers: 
         leaks=int(same.sum()),
         near_leaks=int(near.sum()),
     )
+    if not len(known):
+        return test_set, tuple(rows)
     right = _right(file, other, truth, known, rows, workers)
     return test_set, _with_scores(rows, right, same | near, n_failures)
 

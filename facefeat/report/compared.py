@@ -31,7 +31,7 @@ def table(found: Comparison) -> RenderableType:
         "fit",
         "predict",
     ]
-    if found.test:
+    if found.best.test:
         columns.insert(3, "test")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 0), collapse_padding=True)
     for name in ("", "head", "layer"):
@@ -70,7 +70,7 @@ def _mark(found: Comparison, row: Row) -> tuple[str, str]:
 def _figures(found: Comparison, row: Row, rate: float | None) -> tuple[str, ...]:
     rates = row.open_set.rates.get(rate) if row.open_set and rate else None
     figures = [words.percent(row.accuracy.mean), words.interval(row.accuracy), verdicts.p_value(row)]
-    if found.test:
+    if found.best.test:
         figures.append(words.percent(row.test.accuracy.mean) if row.test else "")
     if rate:
         figures.append(words.percent(rates.fnir.mean) if rates else "")

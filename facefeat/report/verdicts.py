@@ -113,9 +113,8 @@ def strangers(found: Comparison) -> str:
     """Say how strangers were measured and how the best head does against them, or why they could not be."""
     trials, open_set = found.trials, found.best.open_set
     if trials is None or open_set is None:
-        return (
-            f"Strangers were not measured: with {counted(found.n_people, 'person', 'people')} nobody could be held out."
-        )
+        few = f": with {_people(found.n_people)} nobody could be held out" if found.n_people < 3 else ""
+        return f"Not measured{few}."
     said = [
         f"{_people(trials.n_known_people)} known, {_people(trials.n_stranger_people)} strangers, "
         f"{counted(len(trials.splits), 'time')} dealt anew; AUROC {open_set.auroc.mean:.4f}."
@@ -146,6 +145,8 @@ def _strangers_there(found: Comparison) -> str:
 def test_set(found: Comparison) -> str:
     """Say what the test set is, and how the best head does on it with and without leaks; empty without one."""
     test, its = found.test, found.best.test
+    if test and not test.n_images:
+        return f"{test.path} has no person of these, as far as names tell; nothing was tested."
     if not test or not its:
         return ""
     said = (

@@ -14,6 +14,7 @@ from facefeat.engines.network import Engine
 from facefeat.errors import StorageError, UsageError
 from facefeat.features.backbone import Backbone, check_layers, get
 from facefeat.features.encode import Encoder, Plan, plan
+from facefeat.features.layers import within
 from facefeat.features.recipe import POOLINGS, SIZES
 from tests.making import random_pixels
 
@@ -54,7 +55,7 @@ def test_it_declares_what_the_contract_asks_for(name: str) -> None:
         assert "\n" not in text
     assert len(set(network.LAYERS)) == len(network.LAYERS) > 0
     assert tuple(layer for layer in network.LAYERS if layer in network.DEFAULT_LAYERS) == network.DEFAULT_LAYERS
-    assert network.HEAD_LAYER in network.DEFAULT_LAYERS
+    assert within(network.HEAD_LAYER, network.DEFAULT_LAYERS)
     assert set(network.POOLINGS) <= set(POOLINGS)
     assert SIZES[0] <= network.DEFAULT_SIZE <= SIZES[1]
     assert network.WEIGHTS
