@@ -199,10 +199,11 @@ def test_further_candidates_stand_on_the_line_too() -> None:
 
 
 def test_a_faces_document() -> None:
-    assert json.loads(json.dumps(predicted.naming_document(naming()))) == {
+    assert json.loads(json.dumps(predicted.naming_document(naming(probability=0.968)))) == {
         "name": "Ada Lovelace",
         "best": "Ada Lovelace",
         "score": 0.612,
+        "probability": 0.968,
         "margin": 0.379,
         "runner_up": {"name": "Bob", "score": 0.233},
         "threshold": 0.4,
