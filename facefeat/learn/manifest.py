@@ -191,13 +191,11 @@ def _confidence(path: Path, values: Any) -> Confidence | None:
     if values is None:
         return None
     hints = get_type_hints(Confidence)
-    if not isinstance(values, dict) or set(values) != set(hints):
-        raise DamagedFile(f"{path} is damaged: its confidence has other fields than the format says.")
-    found = Confidence(**values)
-    fits = all(heads.fits(values[name], hints[name]) for name in hints)
-    if not fits or not (
-        1e-9 < found.temperature < 1e9 and 0 <= found.ece <= 1 and 0 <= found.brier <= 2 and found.n > 0
-    ):
+    known = {name: values[name] for name in hints if name in values} if isinstance(values, dict) else {}
+    if set(known) != set(hints) or not all(heads.fits(known[name], hints[name]) for name in hints):
+        raise DamagedFile(f"{path} is damaged: its confidence is malformed.")
+    found = Confidence(**known)
+    if not (1e-9 < found.temperature < 1e9 and 0 <= found.ece <= 1 and 0 <= found.brier <= 2 and found.n > 0):
         raise DamagedFile(f"{path} is damaged: its confidence was found by numbers that cannot be.")
     return found
 
