@@ -137,8 +137,7 @@ def match(
     recogniser = load(model, engine=engine, precision=precision, weights=weights, detector=detector)
     faces = tuple(_face(recogniser, path, data) for path, data in zip(paths, contents, strict=True))
     bundle = recogniser.bundle
-    vectors = recogniser.encoder.vectors([face.pixels for face in faces])[bundle.layer]
-    one, other = directions_of(bundle, vectors)
+    one, other = directions_of(bundle, recogniser.vectors(faces))
     similarity = float(np.clip(one @ other, -1, 1))
     tell("Choosing the threshold on the model's gallery", 0, 0)
     threshold = match_threshold(bundle.gallery, fmr, workers=workers)

@@ -153,8 +153,11 @@ class Recogniser:
             faces = finder.all_faces(finder.open(picture.read(path)))
         except PictureRefused as refused:
             return Photo(str(path), (), refused)
-        vectors = joined(self.encoder.vectors([face.pixels for face in faces]), self.bundle.layer)
-        return Photo(str(path), tuple(zip(faces, self.name(vectors, top), strict=True)))
+        return Photo(str(path), tuple(zip(faces, self.name(self.vectors(faces), top), strict=True)))
+
+    def vectors(self, faces: Sequence[Face]) -> NDArray[np.float32]:
+        """Return what the head takes of faces, shape (n_faces, n_features)."""
+        return joined(self.encoder.vectors([face.pixels for face in faces]), self.bundle.layer)
 
     def name(self, X: NDArray[np.float32], top: int = 3) -> list[Naming]:
         """Name faces by their vectors.

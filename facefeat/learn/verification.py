@@ -19,6 +19,7 @@ from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.encode import Plan, plan, plan_of
 from facefeat.features.extract import Progress, extract
+from facefeat.features.layers import parts
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.pair_scores import Decisions, TradeOff, decide, fold_scores, trade_off
@@ -152,7 +153,7 @@ def verify(
     if bundle:
         chosen = plan_of(bundle.recipe, weights, detector)
     elif chosen is None:
-        chosen = plan(weights=weights, layers=[layer or backbones.get("vgg16").HEAD_LAYER])
+        chosen = plan(weights=weights, layers=parts(layer) if layer else None)
     with tempfile.TemporaryDirectory(prefix="facefeat-") as folder:
         made = extract(
             data,
@@ -215,12 +216,11 @@ def verify_file(
 
 
 def _layer(file: FeatureFile, layer: str | None) -> str:
-    """Return the layer to read: the one asked for, else the backbone's for heads, else the last."""
+    """Return the layer to read: the one asked for, else what heads use."""
     if layer:
         file.vectors(layer)
         return layer
-    preferred = backbones.get(file.recipe.backbone).HEAD_LAYER
-    return preferred if preferred in file.layers else file.layers[-1]
+    return backbones.usual_layer(file.recipe)
 
 
 def _rows(file: FeatureFile, pairs: Pairs) -> tuple[NDArray[np.int64], tuple[Failure, ...]]:

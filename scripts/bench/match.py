@@ -19,6 +19,7 @@ import numpy as np
 from faces import main, orl_people
 
 from facefeat.engines.network import Engine
+from facefeat.features.backbone import usual_layer
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
@@ -42,17 +43,17 @@ def measure(squad: Path | None, _: Engine) -> Iterator[dict[str, Any]]:
         people = np.random.default_rng(0).permutation(sorted(path.name for path in (folder / "orl").iterdir()))
         file = extract(folder / "orl", folder / "orl.h5", plan()).file
         pairs, others = drawn(people, EACH), drawn(people[20:], 2 * EACH)
-        for layer in file.layers:
+        for layer in (usual_layer(file.recipe), *file.layers):
             yield _row("none", file, pairs, layer)
         for person in people[20:]:
             shutil.move(folder / "orl" / person, folder / "strangers" / person)
         known = extract(folder / "orl", folder / "known.h5", plan()).file
-        for layer in file.layers:
+        for layer in (usual_layer(file.recipe), *file.layers):
             yield _row("none", file, others, layer)
             yield _row("half of ORL", file, others, layer, _model(known, layer, folder))
         if squad:
             train = extract(squad / "Train", folder / "train.h5", plan()).file
-            for layer in file.layers:
+            for layer in (usual_layer(file.recipe), *file.layers):
                 yield _row("squad Train", file, pairs, layer, _model(train, layer, folder))
 
 
