@@ -27,7 +27,9 @@ from facefeat.data.faces import Face
 from facefeat.data.quality import grey, sharpness
 from facefeat.data.registration import agreement
 from facefeat.engines.network import Engine
+from facefeat.features.backbone import usual_layer
 from facefeat.features.encode import Encoder, plan
+from facefeat.features.layers import joined
 from facefeat.learn import copies
 from facefeat.learn import head as heads
 from facefeat.learn.splits import folds
@@ -169,7 +171,7 @@ def turned(orl: list[tuple[Path, str]], encoder: Encoder) -> dict[str, Any]:
             squares["turned"].append(
                 chosen(image.rotate(angle, Image.Resampling.BICUBIC, True, fillcolor=edge), encoder)
             )
-    X = {what: encoder.vectors(some)[LAYER] for what, some in squares.items()}
+    X = {what: joined(encoder.vectors(some), usual_layer(encoder.recipe)) for what, some in squares.items()}
     head = heads.build("lda").fit(X["train"], np.array(labels["train"]))
     right = {what: float(np.mean(head.predict(X[what]) == labels["test"])) for what in ("upright", "turned")}
     return {"lda, ORL, 5 train, 5 test": "", "upright": right["upright"], "turned by 20 degrees": right["turned"]}

@@ -100,12 +100,12 @@ def orl_file(orl: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -
         person.mkdir(parents=True, exist_ok=True)
         degrees = 0 if number <= 5 else 20 if number % 2 == 0 else -20
         leaning(path, degrees).save(person / f"{number:02}.png")
-    return extract(root / "people", root / "f.h5", plan(layers=["block4_pool"])).file
+    return extract(root / "people", root / "f.h5", plan(layers=["block3_pool", "block4_pool"])).file
 
 
 def test_people_who_lean_are_named(orl_file: FeatureFile) -> None:
     leans = np.array([int(Path(path).stem) > 5 for path in orl_file.paths])
-    X, y = np.asarray(orl_file.vectors("block4_pool")), orl_file.person
+    X, y = np.asarray(orl_file.vectors("block3_pool+block4_pool")), orl_file.person
     head = heads.build("lda").fit(X[~leans], y[~leans])
     assert leans.sum() == 200 and orl_file.found[leans].mean() >= 0.97
     assert np.mean(head.predict(X[leans]) == y[leans]) >= RIGHT_AT_LEAST
