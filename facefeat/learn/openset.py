@@ -171,17 +171,37 @@ def measured(
     list of (OpenSet or None)
         One for each head; ``None`` where it could not be fitted.
     """
-    scores = _scores(Vectors(X), y, trials, results, workers)
+    scores = scores_as_named(X, y, trials.splits, results, workers)
     return [_measured(y, trials, its, mine) for its, mine in zip(results, scores, strict=True)]
 
 
-def _scores(
-    vectors: Vectors, y: NDArray[np.int32], trials: Trials, results: Sequence[Sequence[Result]], workers: int
+def scores_as_named(
+    X: NDArray[Any],
+    y: NDArray[np.int32],
+    splits: Sequence[Split],
+    results: Sequence[Sequence[Result]],
+    workers: int,
 ) -> list[list[NDArray[np.float64]]]:
-    """Score every tested picture as whom each head names: for each head, one array for each split."""
+    """Score every tested picture as whom each head names.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_images, n_features)
+    y : ndarray of shape (n_images,), int32
+    splits : sequence of (train, test)
+    results : sequence of sequence of (Outcome or str)
+        See ``measured``.
+    workers : int
+
+    Returns
+    -------
+    list of list of ndarray of shape (n_test,), float64
+        For each head, one array for each split; an empty one where the head could not be fitted.
+    """
+    vectors = Vectors(X)
 
     def one(number: int) -> list[NDArray[np.float64]]:
-        train, test = trials.splits[number]
+        train, test = splits[number]
         space = vectors.space(y, train)
         score = heads.fit_shared(SCORE[0], heads.build(*SCORE)[-1], space)
         found = [np.empty(len(test) if isinstance(result[number], Outcome) else 0) for result in results]
@@ -193,8 +213,34 @@ def _scores(
                     mine[block] = cosines[np.arange(len(cosines)), places]
         return found
 
-    columns = list(side_by_side(one, range(len(trials.splits)), workers))
+    columns = list(side_by_side(one, range(len(splits)), workers))
     return [list(rows) for rows in zip(*columns, strict=True)]
+
+
+def pooled_rates(
+    y: NDArray[np.int32], trials: Trials, results: Sequence[Outcome], scores: Sequence[NDArray[np.float64]]
+) -> dict[float, Rates | None]:
+    """Measure a head where each repeat has few strangers: those of all repeats choose the threshold together.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_images,), int32
+    trials : Trials
+        Of which ``parts`` deal people alike in all repeats, so that nobody chooses the threshold that judges them.
+    results : sequence of Outcome
+        Of one head, one for each split.
+    scores : sequence of ndarray of shape (n_test,), float64
+        See ``scores_as_named``.
+
+    Returns
+    -------
+    dict of float to Rates or None
+        See ``OpenSet``.
+    """
+    repeats = _repeats(y, trials, results, scores)
+    columns = zip(*((one.known, one.right, one.strangers, one.person, one.part) for one in repeats), strict=True)
+    pool = _Repeat(*(np.concatenate(column) for column in columns))
+    return {rate: _rates([pool], rate, trials) for rate in FPIRS}
 
 
 def _measured(
@@ -203,18 +249,20 @@ def _measured(
     outcomes = [result for result in results if isinstance(result, Outcome)]
     if len(outcomes) < len(results):
         return None
-    repeats = [
-        _Repeat.of(y[test], n, part, outcome, score)
-        for (_, test), n, part, outcome, score in zip(
-            trials.splits, trials.n_known, trials.parts, outcomes, its_scores, strict=True
-        )
-    ]
+    repeats = _repeats(y, trials, outcomes, its_scores)
     areas = corrected_t([auroc(one.strangers, one.known) for one in repeats], 0.5)
     return OpenSet(
         Share(areas.mean, max(0.0, areas.low), min(1.0, areas.high)),
         {rate: _rates(repeats, rate, trials) for rate in FPIRS},
         tuple(float(x) for x in np.mean([one.curve() for one in repeats], axis=0)),
     )
+
+
+def _repeats(
+    y: NDArray[np.int32], trials: Trials, outcomes: Sequence[Outcome], scores: Sequence[NDArray[np.float64]]
+) -> list[_Repeat]:
+    columns = zip(trials.splits, trials.n_known, trials.parts, outcomes, scores, strict=True)
+    return [_Repeat.of(y[test], n, part, outcome, score) for (_, test), n, part, outcome, score in columns]
 
 
 @dataclass(frozen=True)
