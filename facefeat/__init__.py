@@ -4,9 +4,9 @@ The front door. Nothing heavy is loaded before one of these is used:
 
 >>> import facefeat
 >>> sorted(facefeat.__all__)
-['compare', 'evaluate', 'extract', 'fit', 'load', 'plan', 'predict', 'read', 'read_bundle']
+['compare', 'evaluate', 'extract', 'fit', 'howmany', 'load', 'plan', 'predict', 'read', 'read_bundle']
 
-``extract(data, output, plan())`` makes a feature file, ``read`` opens it, ``compare`` and ``fit`` take it,
+``extract(data, output, plan())`` makes a feature file, ``read`` opens it, ``compare``, ``howmany`` and ``fit`` take it,
 ``read_bundle`` and ``evaluate`` look at a fitted model, and ``load(model).predict(pictures)`` names faces.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from facefeat.learn.compare import compare
     from facefeat.learn.evaluate import evaluate
     from facefeat.learn.fit import fit
+    from facefeat.learn.howmany import howmany
     from facefeat.learn.predict import load, predict
 
 _PLACES = {
@@ -30,6 +31,7 @@ _PLACES = {
     "evaluate": "facefeat.learn.evaluate:evaluate",
     "extract": "facefeat.features.extract:extract",
     "fit": "facefeat.learn.fit:fit",
+    "howmany": "facefeat.learn.howmany:howmany",
     "load": "facefeat.learn.predict:load",
     "plan": "facefeat.features.encode:plan",
     "predict": "facefeat.learn.predict:predict",
@@ -37,7 +39,7 @@ _PLACES = {
     "read_bundle": "facefeat.learn.bundle:read",
 }
 
-__all__ = ["compare", "evaluate", "extract", "fit", "load", "plan", "predict", "read", "read_bundle"]
+__all__ = ["compare", "evaluate", "extract", "fit", "howmany", "load", "plan", "predict", "read", "read_bundle"]
 
 
 def __getattr__(name: str) -> Any:

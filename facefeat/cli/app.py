@@ -11,6 +11,7 @@ from facefeat.cli.capture import capture
 from facefeat.cli.crop import crop
 from facefeat.cli.demo import demo
 from facefeat.cli.doctor import doctor
+from facefeat.cli.howmany import howmany
 from facefeat.cli.match import match
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 for command in (
-    make.extract, make.compare, make.fit, use.evaluate, use.predict, match,
+    make.extract, make.compare, howmany, make.fit, use.evaluate, use.predict, match,
     look.info, look.check, files.merge, files.prune, look.heads, look.backbones, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)

@@ -86,13 +86,18 @@ class Curve:
 
     @property
     def flat(self) -> Step | None:
-        """The first step from which on all are within a point or cannot be told from none; ``None``: it still rises."""
-        found = None
-        for step in reversed(self.steps):
-            if step.told and not step.within_a_point:
-                break
-            found = step
-        return found
+        """The first number from which on more bring less than a point; ``None`` where there is none."""
+        return self._first([step.within_a_point for step in self.steps])
+
+    @property
+    def untold(self) -> Step | None:
+        """The first number from which on what more bring cannot be told from nothing; ``None`` where it always can."""
+        return self._first([not step.told for step in self.steps])
+
+    def _first(self, holds: Sequence[bool]) -> Step | None:
+        """Return the first step from which on something holds."""
+        start = len(holds) - next((n for n, one in enumerate(reversed(holds)) if not one), len(holds))
+        return self.steps[start] if start < len(self.steps) else None
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,11 @@ class PersonGain:
     at_half: float | None
     at_most: float | None
     slope: Difference | None
+
+    @property
+    def told(self) -> bool:
+        """Whether the slope can be told from none."""
+        return self.slope is not None and self.slope.p_value < SIGNIFICANT
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +173,11 @@ class Curves:
         """The first curve."""
         return self.curves[0]
 
+    @property
+    def half(self) -> int:
+        """Photographs at which people are judged beside the most; 0 where there is no such number."""
+        return half_of([point.n for point in self.best.points])
+
 
 def accuracy_of(by_repeat: NDArray[np.float64], draws: Draws) -> Share:
     """Return the mean accuracy over repeats, with its interval.
@@ -193,7 +208,9 @@ def gains(
     y: NDArray[np.int32],
     draws: Draws,
     recalls: NDArray[np.float64],
-    right: tuple[NDArray[np.float64] | None, NDArray[np.float64]],
+    half: NDArray[np.float64] | None,
+    most: NDArray[np.float64],
+    n_half: int,
 ) -> tuple[PersonGain, ...]:
     """Rank people by what more photographs of them would bring.
 
@@ -207,14 +224,16 @@ def gains(
     draws : Draws
     recalls : ndarray of shape (n_people,), float64
         NaN for those who were not tested.
-    right : tuple of (ndarray or None, ndarray) of shape (n_repeats, n_people), float64
-        Recall in each draw, at half and at the most photographs; NaN for those who were not tested.
+    half, most : ndarray of shape (n_repeats, n_people), float64
+        Recall in each draw, at half and at the most photographs; NaN for those who were not tested. ``half`` may be
+        ``None``.
+    n_half : int
+        Photographs at half.
 
     Returns
     -------
     tuple of PersonGain
     """
-    half, most = right
     pictures = np.bincount(y, minlength=len(people))
     found = [
         PersonGain(
@@ -224,7 +243,7 @@ def gains(
             _mean(recalls[who : who + 1]),
             None if half is None else _mean(half[:, who]),
             _mean(most[:, who]),
-            _slope(half, most, who, draws),
+            _slope(half, most, who, n_half, draws),
         )
         for who, person in enumerate(people)
     ]
@@ -237,9 +256,9 @@ def _mean(shares: NDArray[np.float64]) -> float | None:
 
 
 def _slope(
-    half: NDArray[np.float64] | None, most: NDArray[np.float64], who: int, draws: Draws
+    half: NDArray[np.float64] | None, most: NDArray[np.float64], who: int, n_half: int, draws: Draws
 ) -> Difference | None:
-    if half is None or draws.left[who] <= half_of(draws.counts):
+    if half is None or draws.left[who] <= n_half:
         return None
     rises = most[:, who] - half[:, who]
     rises = rises[~np.isnan(rises)]
@@ -258,6 +277,5 @@ def half_of(counts: Sequence[int]) -> int:
 
 
 def _rank(one: PersonGain) -> tuple[bool, float, int, float, str]:
-    told = one.slope is not None and one.slope.p_value < SIGNIFICANT
-    rise = one.slope.mean if one.slope and told else 0.0
+    rise = one.slope.mean if one.slope and one.told else 0.0
     return one.recall is None, one.recall or 0.0, one.photographs, -rise, one.person

@@ -12,7 +12,7 @@ from facefeat.errors import UsageError
 from facefeat.learn.openset import PARTS, Trials
 
 STRANGERS = 5  # of so many people one is a stranger; with fewer people nobody is
-TESTED = 5  # photographs of a person that are tested at most, where they are not more than a fifth
+TESTED = 5  # of so many photographs of a person one is tested, and always one where there are two
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def parse_counts(text: str | None) -> list[int] | None:
         return None
     words = [word.strip() for word in text.split(",")]
     for word in words:
-        if not (word.isascii() and word.isdigit() and int(word) > 0):
+        if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word) > 0):
             raise UsageError(f"--counts takes whole numbers from 1, such as 1,2,5; '{text}' was given.")
     return [int(word) for word in words]
 
@@ -135,10 +135,11 @@ def deal(
 ) -> Draws:
     """Draw training sets that grow, and what they are tested on.
 
-    A fifth of the people are strangers, others in each repeat until everybody was one. Of every other person some
-    photographs are tested: half of them, but no more than the larger of five and a fifth. The rest train, in an
-    order that is drawn once a repeat: the first n of each person make the training set of n, so that points of a
-    curve differ by nothing but the photographs that were added.
+    A fifth of the people are strangers, others in each repeat until everybody was one. Of every other person a fifth
+    of the photographs are tested, at least one. The rest train, in an order that is drawn once a repeat: the first n
+    of each person make the training set of n, so that points of a curve differ by nothing but the photographs that
+    were added. Were half of them tested, curves would end at half of what people have, and repeats would share so
+    many tested pictures that their mean is no surer.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def deal(
     pairs, row_pair = np.unique(np.stack([y, groups], axis=1), axis=0, return_inverse=True)
     table = _Photographs(pairs[:, 0], pairs[:, 1], row_pair.reshape(-1))
     photographs = np.bincount(table.person)
-    n_test = np.maximum(np.minimum(photographs // 2, TESTED), photographs // STRANGERS)
+    n_test = np.where(photographs > 1, np.maximum(photographs // TESTED, 1), 0)
     chosen = _chosen(counts, photographs - n_test)
     draws, shares = [], []
     parts = np.full(len(photographs), -1)
@@ -181,9 +182,7 @@ def deal(
             parts[new] = (np.sum(parts >= 0) + np.arange(len(new))) % PARTS
             draws.append(one)
             shares.append(len(one.test) / np.sum(~np.isin(y, outside)))
-    return Draws(
-        chosen, tuple(draws), photographs, photographs - n_test, parts, float(np.mean(shares)), random_state
-    )
+    return Draws(chosen, tuple(draws), photographs, photographs - n_test, parts, float(np.mean(shares)), random_state)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,10 @@ def howmany(
     chosen = [head for head in wanted if head not in {name for name, _, _ in left_out}]
     table = _Table(file.vectors(layer), y, draws, workers)
     tell = _told(progress, layer, len(chosen) * len(table.splits) + len(cut.splits))
-    results = cross_validate(table.X, y, table.splits, [Trial(head) for head in chosen], workers, tell)
+    with warnings.catch_warnings():
+        # scikit-learn doubts that people are classes where each has one picture
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
+        results = cross_validate(table.X, y, table.splits, [Trial(head) for head in chosen], workers, tell)
     curves, failed = _curves(table, layer, chosen, results)
     best = min(curves, key=_rank)
     people, why = _people(file, table, cut, best, results[chosen.index(best.head)], tell)
@@ -154,9 +158,7 @@ def _told(progress: Progress | None, layer: str, total: int) -> _Tell:
     return tell
 
 
-def _left_out(
-    wanted: Sequence[str], layer: str, file: FeatureFile, draws: Draws
-) -> tuple[tuple[str, str, float], ...]:
+def _left_out(wanted: Sequence[str], layer: str, file: FeatureFile, draws: Draws) -> tuple[tuple[str, str, float], ...]:
     """Say which heads would take too long, and how long."""
     rows = [len(train) for one in draws.repeats for train in one.train]
     width, n_people = file.width(layer), len(file.people)
@@ -169,7 +171,9 @@ def _curves(
 ) -> tuple[list[Curve], list[tuple[str, int, str]]]:
     """Return the curve of every head, and what could not be fitted."""
     draws, curves, failed = table.draws, [], []
-    scores = openset.scores_as_named(table.X, table.y, table.splits, results, table.workers) if draws.n_strangers else None
+    scores = (
+        openset.scores_as_named(table.X, table.y, table.splits, results, table.workers) if draws.n_strangers else None
+    )
     for place, head in enumerate(chosen):
         points = []
         for number, trials in enumerate(table.trials):
@@ -201,7 +205,7 @@ def _people(
     file: FeatureFile, table: _Table, cut: Folds, best: Curve, results: Sequence[Result], tell: _Tell
 ) -> tuple[tuple[PersonGain, ...], list[str]]:
     """Judge people by the best head: on folds of all pictures, and in the draws; return also why that failed."""
-    y, counts = table.y, table.draws.counts
+    y = table.y
     found = cross_validate(table.X, y, cut.splits, [Trial(best.head)], table.workers, tell)[0]
     named = np.full(len(y), -1, np.int32)
     for (_, test), result in zip(cut.splits, found, strict=True):
@@ -211,17 +215,15 @@ def _people(
     tested = np.zeros(0, np.int64) if failures else cut.tested
     recalls = _recalls(y[tested], named[tested] == y[tested], len(file.people))
 
-    def at(n: int) -> NDArray[np.float64] | None:
-        mine = [result for result in results[table.of(counts.index(n))] if isinstance(result, Outcome)]
-        if n not in {point.n for point in best.points}:
-            return None
+    def at(n: int) -> NDArray[np.float64]:
+        mine = [result for result in results[table.of(table.draws.counts.index(n))] if isinstance(result, Outcome)]
         rows = zip(table.draws.repeats, table.right(mine), strict=True)
         return np.array([_recalls(y[one.test], right, len(file.people)) for one, right in rows])
 
     measured = [point.n for point in best.points]
-    half, most = half_of(measured), at(measured[-1])
-    assert most is not None  # noqa: S101
-    return gains(file.people, y, table.draws, recalls, (at(half) if half else None, most)), failures
+    half = half_of(measured)
+    rank = gains(file.people, y, table.draws, recalls, at(half) if half else None, at(measured[-1]), half)
+    return rank, failures
 
 
 def _recalls(truth: NDArray[np.int32], right: NDArray[np.bool_], n_people: int) -> NDArray[np.float64]:
