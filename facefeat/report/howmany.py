@@ -129,8 +129,8 @@ def protocol(found: Curves) -> str:
     draws = found.draws
     return (
         f"{counted(found.n_images, 'picture')} of {_people_of(found.n_people)}, drawn "
-        f"{counted(len(draws.repeats), 'time')}: a fifth of each person's photographs are tested, at least one, always "
-        f"the same; of the others the first n train. random_state {draws.random_state}. p and intervals: corrected "
+        f"{counted(len(draws.repeats), 'time')}: a fifth of each person's photographs are tested, at least one, the same "
+        f"whatever trains; of the others the first n train. random_state {draws.random_state}. p and intervals: corrected "
         "resampled t-test (Nadeau and Bengio)."
     )
 
