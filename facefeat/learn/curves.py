@@ -94,6 +94,14 @@ class Curve:
         """The first number from which on what more bring cannot be told from nothing; ``None`` where it always can."""
         return self._first([not step.told for step in self.steps])
 
+    def still_missed(self, rate: float) -> tuple[float, float] | None:
+        """Return FNIR where the curve is flat and at its end, where the end is lower and their intervals lie apart."""
+        flat = next((point for point in self.points if self.flat and point.n == self.flat.n), None)
+        first, last = flat and flat.rates.get(rate), self.points[-1].rates.get(rate)
+        if not first or not last or first.fnir.low <= last.fnir.high:
+            return None
+        return first.fnir.mean, last.fnir.mean
+
     def _first(self, holds: Sequence[bool]) -> Step | None:
         """Return the first step from which on something holds."""
         start = len(holds) - next((n for n, one in enumerate(reversed(holds)) if not one), len(holds))

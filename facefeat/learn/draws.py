@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import UsageError
+from facefeat.errors import InputError, UsageError
 from facefeat.learn.openset import PARTS, Trials
 
 STRANGERS = 5  # of so many people one is a stranger; with fewer people nobody is
@@ -158,12 +158,14 @@ def deal(
     Returns
     -------
     Draws
-        Without the repeats in which nobody can be tested.
+        Without the repeats in which nobody can be tested, or fewer than two people train.
 
     Raises
     ------
     UsageError
         For counts under 1 or above what anybody has, or fewer than two repeats.
+    InputError
+        If nobody can be tested in more than one repeat.
     """
     if repeats < 2:
         raise UsageError(f"At least 2 repeats are needed to tell how far figures vary; {repeats} was given.")
@@ -177,11 +179,16 @@ def deal(
     for repeat, outside in enumerate(_strangers(len(photographs), repeats, strangers, random_state)):
         rng = np.random.default_rng([random_state, repeat])
         one = _draw(table, np.isin(np.arange(len(photographs)), outside), n_test, chosen, rng)
-        if len(one.test):
+        if len(one.test) and len(np.unique(y[one.train[0]])) > 1:
             new = outside[parts[outside] < 0]
             parts[new] = (np.sum(parts >= 0) + np.arange(len(new))) % PARTS
             draws.append(one)
             shares.append(len(one.test) / np.sum(~np.isin(y, outside)))
+    if len(draws) < 2:
+        raise InputError(
+            f"Only {len(draws)} of {repeats} draws leave two people to tell apart and a photograph to test them on; "
+            "more photographs of more people are needed."
+        )
     return Draws(chosen, tuple(draws), photographs, photographs - n_test, parts, float(np.mean(shares)), random_state)
 
 

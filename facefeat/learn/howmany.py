@@ -76,12 +76,12 @@ def howmany(
     UsageError
         For an unknown head or layer, counts under 1 or above what anybody has, or fewer than two repeats.
     InputError
-        With fewer than two people, where nobody has two photographs, or where no head could be fitted.
+        With fewer than two people, where nobody has two photographs or can be tested, or where no head could be fitted.
     DamagedFile
         If vectors are not finite.
     """
     started = time.perf_counter()
-    wanted = list(heads_wanted or (name for name in plugins.names("head") if not heads.is_slow(name)))
+    wanted = list(dict.fromkeys(heads_wanted or (name for name in plugins.names("head") if not heads.is_slow(name))))
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work
     layer = layer or backbones.usual_layer(file.recipe)
@@ -98,10 +98,10 @@ def howmany(
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
         results = cross_validate(table.X, y, table.splits, [Trial(head) for head in chosen], workers, tell)
     curves, failed = _curves(table, layer, chosen, results)
-    best = min(curves, key=_rank)
+    best = curves[0]
     people, why = _people(file, table, cut, best, results[chosen.index(best.head)], tell)
     return Curves(
-        curves=tuple(sorted(curves, key=_rank)),
+        curves=tuple(curves),
         draws=draws,
         people=people,
         single=tuple(person for person, n in zip(file.people, draws.photographs, strict=True) if n == 1),
@@ -169,7 +169,7 @@ def _left_out(wanted: Sequence[str], layer: str, file: FeatureFile, draws: Draws
 def _curves(
     table: _Table, layer: str, chosen: Sequence[str], results: Sequence[Sequence[Result]]
 ) -> tuple[list[Curve], list[tuple[str, int, str]]]:
-    """Return the curve of every head, and what could not be fitted."""
+    """Return the curve of every head, best first, and what could not be fitted."""
     draws, curves, failed = table.draws, [], []
     scores = (
         openset.scores_as_named(table.X, table.y, table.splits, results, table.workers) if draws.n_strangers else None
@@ -193,7 +193,7 @@ def _curves(
         if not failed:
             raise InputError("Every head would take too long on so many pictures; name one with --heads.")
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
-    return curves, failed
+    return sorted(curves, key=_rank), failed
 
 
 def _rank(curve: Curve) -> tuple[int, float, int, str]:

@@ -92,7 +92,7 @@ def sentences(found: Curves) -> list[str]:
         return [*said, "One number of photographs makes no curve."]
     flat, untold, step = best.flat, best.untold, best.steps[-1]
     if flat:
-        said.append(f"From {_photographs(flat.n)} a person on, more bring less than a point.")
+        said.append(f"From {_photographs(flat.n)} a person on, more bring less than a point.{_strangers(found, flat)}")
     elif step.told:
         said.append(
             f"More photographs would help: from {step.n} to {step.to} it still gains {_points(step.difference.mean)}."
@@ -100,6 +100,18 @@ def sentences(found: Curves) -> list[str]:
     if untold and (flat is None or untold.n < flat.n):
         said.append(_untold(untold))
     return said
+
+
+def _strangers(found: Curves, flat: Step) -> str:
+    """Say what more photographs bring against strangers where they bring nothing to naming."""
+    rate = reported_rate(found)
+    fnir = found.best.still_missed(rate) if rate else None
+    if rate is None or fnir is None:
+        return ""
+    return (
+        f" Against strangers they still help: of known faces {percent(fnir[0])} are not named with {flat.n} and "
+        f"{percent(fnir[1])} with {flat.to}, where {100 * rate:.0f} % of strangers are."
+    )
 
 
 def _untold(step: Step) -> str:

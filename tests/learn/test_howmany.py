@@ -23,7 +23,7 @@ from facefeat.learn.curves import Curve, Curves, Point, accuracy_of, gains, step
 from facefeat.learn.draws import Draws, deal, parse_counts
 from facefeat.learn.howmany import howmany
 from facefeat.learn.metrics import Share, wilson
-from facefeat.learn.openset import Trials, pooled_rates
+from facefeat.learn.openset import Rates, Trials, pooled_rates
 from facefeat.learn.statistics import corrected_t
 from facefeat.report.howmany import document, failures, sentences
 
@@ -80,9 +80,11 @@ def tables(draw: st.DrawFn) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
 
 
 def dealt(y: NDArray[np.int32], groups: NDArray[np.int64], **options: Any) -> Draws | None:
-    """Deal; ``None`` where nobody has two photographs, which ``howmany`` says before."""
-    pairs = np.unique(np.stack([y, groups]), axis=1)
-    return deal(y, groups, **options) if np.bincount(pairs[0]).max() > 1 else None
+    """Deal; ``None`` where nobody can be tested."""
+    try:
+        return deal(y, groups, **options)
+    except InputError:
+        return None
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +99,7 @@ def test_what_trains_grows_and_never_meets_what_is_tested(
             assert set(smaller) <= set(larger)
         assert not set(groups[one.train[-1]]) & set(groups[np.concatenate([one.test, one.strangers])])
         assert not set(y[one.strangers]) & set(y[np.concatenate([one.train[-1], one.test])])
-        assert set(y[one.test]) <= set(y[one.train[0]])
+        assert set(y[one.test]) <= set(y[one.train[0]]) and len(set(y[one.train[0]])) > 1
 
 
 @given(st.lists(st.integers(1, 30), min_size=5, max_size=12), st.integers(0, 3))
@@ -221,7 +223,7 @@ def draws_of(test_share: float = 0.2, n: int = 50, left: Sequence[int] = ()) -> 
 def curve_of(*by_repeat: Sequence[float]) -> Curve:
     draws = draws_of()
     points = [
-        Point(n, accuracy_of(np.array(shares), draws), np.array(shares), {})
+        Point(n, accuracy_of(np.array(shares), draws), np.array(shares), {0.01: None, 0.1: None})
         for n, shares in zip((1, 2, 3, 5, 8), by_repeat, strict=False)
     ]
     return Curve("lda", LAYER, tuple(points), steps_of(points, draws))
@@ -245,6 +247,18 @@ def test_a_curve_that_flattens_says_where(found: Curves) -> None:
     )
     assert curve.flat is not None and curve.flat.n == 3
     assert told_of(curve, found) == ["From 3 photographs a person on, more bring less than a point."]
+
+
+def test_a_flat_curve_may_still_help_against_strangers(found: Curves) -> None:
+    curve = curve_of([0.5, 0.52, 0.51], [0.90, 0.90, 0.90], [0.90, 0.90, 0.90])
+    for point, misses in zip(curve.points, (0.5, 0.3, 0.1), strict=True):
+        point.rates[0.01] = Rates(wilson(misses, 100), wilson(0.01, 100))
+    assert told_of(curve, found) == [
+        "From 2 photographs a person on, more bring less than a point. Against strangers they still help: of known faces "
+        "30.0 % are not named with 2 and 10.0 % with 3, where 1 % of strangers are."
+    ]
+    curve.points[-1].rates[0.01] = Rates(wilson(0.25, 100), wilson(0.01, 100))  # which may be chance
+    assert told_of(curve, found) == ["From 2 photographs a person on, more bring less than a point."]
 
 
 def test_a_dip_does_not_hide_what_more_photographs_bring(found: Curves) -> None:
@@ -371,6 +385,16 @@ def test_what_cannot_be_measured_is_one_sentence() -> None:
     damaged = file_of([4, 4])
     damaged.columns["features/grey8"][3, 2] = np.nan
     assert refusal(DamagedFile, damaged) == "features.h5 is damaged: its vectors of grey8 are not all finite numbers."
+
+
+def test_people_who_share_their_photographs_may_leave_nobody_to_test() -> None:
+    """Each photograph bears both names: where the two are tested on different ones, nothing is left to train with."""
+    with pytest.raises(InputError) as error:
+        deal(np.array([0, 0, 1, 1], np.int32), np.array([0, 1, 0, 1]), repeats=2, random_state=2)
+    assert str(error.value) == (
+        "Only 0 of 2 draws leave two people to tell apart and a photograph to test them on; more photographs of more people "
+        "are needed."
+    )
 
 
 @pytest.mark.parametrize("text", ["0", "two", "1,,2", "-1", "1.5", "", "9" * 5000])
