@@ -97,9 +97,9 @@ def howmany(
         # scikit-learn doubts that people are classes where each has one picture
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
         results = cross_validate(table.X, y, table.splits, [Trial(head) for head in chosen], workers, tell)
-    curves, failed = _curves(table, layer, chosen, results)
-    best = curves[0]
-    people, why = _people(file, table, cut, best, results[chosen.index(best.head)], tell)
+        curves, failed = _curves(table, layer, chosen, results)
+        best = curves[0]
+        people, why = _people(file, table, cut, best, results[chosen.index(best.head)], tell)
     return Curves(
         curves=tuple(curves),
         draws=draws,

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from facefeat.data.folder import escaped, printable
+from facefeat.data.folder import escaped
 from facefeat.learn.compare import left_out_sentence
 from facefeat.learn.curves import Curve, Curves, PersonGain, Point, Step
 from facefeat.learn.openset import FPIRS, Rates
@@ -176,7 +176,7 @@ def notes(found: Curves) -> list[str]:
         for n, few in zip(found.draws.counts, found.draws.few, strict=True)
         if few
     ]
-    if single := found.single:
+    if single := [escaped(person) for person in found.single]:
         more = f" and {len(single) - NAMED} more" if len(single) > NAMED else ""
         said.append(f"One photograph only, so it trains and is never tested: {', '.join(single[:NAMED])}{more}.")
     if found.copies:
@@ -197,20 +197,22 @@ def _people(found: Curves, verbose: bool) -> Iterator[tuple[str, str]]:
     """Yield people with what is to be said of each: those of whom something is missing, or all."""
     rows = [one for one in found.people if verbose or (one.recall is not None and one.recall < 1)]
     for one in rows if verbose else rows[:SHOWN]:
-        yield printable(one.person), _person(found, one)
+        yield escaped(one.person), _person(found, one)
     if not verbose and len(rows) > SHOWN:
         yield "", f"... and {len(rows) - SHOWN} more; -v lists everybody"
-    if not rows:
+    if not rows and any(one.recall is not None for one in found.people):
         yield "nobody", f"every picture that could be tested is named right in {found.n_folds} folds; -v lists all"
+    elif not rows:
+        yield "unknown", "nobody could be tested on the folds; -v lists how people did in the draws"
 
 
 def _person(found: Curves, one: PersonGain) -> str:
     has = _photographs(one.photographs)
     if one.pictures > one.photographs:
         has += f" ({counted(one.pictures, 'picture')})"
-    if one.recall is None:
+    if one.photographs < 2:
         return f"{has}; cannot be tested"
-    said = f"{has}; {percent(one.recall)} of the pictures named right"
+    said = has if one.recall is None else f"{has}; {percent(one.recall)} of the pictures named right"
     half, most = found.half, found.best.points[-1].n
     if one.slope is not None and one.at_half is not None and one.at_most is not None:
         said += f"; {percent(one.at_half)} with {half}, {percent(one.at_most)} with {most}"
@@ -241,7 +243,7 @@ def document(found: Curves) -> dict[str, Any]:
             "images": found.n_images,
             "tested": draws.n_tested,
             "test_share": draws.test_share,
-            "strangers_people": draws.n_strangers,
+            "stranger_people": draws.n_strangers,
             "folds": found.n_folds,
         },
         "failed": [{"head": head, "n": n or None, "message": why} for head, n, why in found.failed],
