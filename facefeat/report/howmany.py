@@ -212,9 +212,9 @@ def _person(found: Curves, one: PersonGain) -> str:
         has += f" ({counted(one.pictures, 'picture')})"
     if one.photographs < 2:
         return f"{has}; cannot be tested"
-    said = has if one.recall is None else f"{has}; {percent(one.recall)} of the pictures named right"
+    said = has if one.recall is None else f"{has}; {percent(one.recall)} named right"
     half, most = found.half, found.best.points[-1].n
-    if one.slope is not None and one.at_half is not None and one.at_most is not None:
+    if one.slope is not None and one.at_half is not None and one.at_most is not None and one.at_half != one.at_most:
         said += f"; {percent(one.at_half)} with {half}, {percent(one.at_most)} with {most}"
         said += "" if one.told else ", which may be chance"
     return said
