@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data.folder import NOBODY
-from facefeat.errors import DamagedFile
 from facefeat.features.extract import Progress
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile
-from facefeat.heads._rows import blocks
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.copies import Faces, near_copies_between
 from facefeat.learn.evaluation import Evaluation, Mistake, Person
@@ -25,6 +23,7 @@ from facefeat.learn.people import composed, matched, some_of
 from facefeat.learn.predict import Naming, explained, ranked
 from facefeat.learn.probes import Part, Probes, opened
 from facefeat.learn.rates import Curve, auroc, det, measurable
+from facefeat.learn.training import finite_vectors
 
 __all__ = ["Evaluation", "Mistake", "Person", "evaluate", "evaluate_file"]
 
@@ -198,9 +197,7 @@ def _evaluated(probes: Probes) -> Evaluation:
 
 
 def _named(bundle: Bundle, part: Part) -> _Named:
-    X = part.file.vectors(bundle.layer)
-    if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
-        raise DamagedFile(f"{part.file.path} is damaged: its vectors of {bundle.layer} are not all finite numbers.")
+    X = finite_vectors(part.file, bundle.layer)
     truth = matched(part.file.people, bundle.people)[part.file.person]
     return _Named(bundle, part, truth, *ranked(bundle, np.asarray(X), truth, CANDIDATES))
 

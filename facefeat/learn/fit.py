@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import DamagedFile, InputError, UsageError
+from facefeat.errors import InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
@@ -29,7 +29,7 @@ from facefeat.learn.gallery import MOST_FACES, Gallery
 from facefeat.learn.scoring import calibration_of, step_of
 from facefeat.learn.splits import folds
 from facefeat.learn.threads import cores
-from facefeat.learn.training import TrainingSet
+from facefeat.learn.training import TrainingSet, finite_vectors
 from facefeat.learn.unknown import SCORE, choose_threshold
 
 SEARCH_FOLDS = 5
@@ -145,10 +145,8 @@ def fit(
 
 def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
     """Return the vectors of a layer, if a bundle can keep them."""
-    X, most = file.vectors(layer), float(np.finfo(np.float16).max)
+    X, most = finite_vectors(file, layer), float(np.finfo(np.float16).max)
     largest = max(float(np.abs(X[block]).max()) for block in blocks(*X.shape))
-    if not np.isfinite(largest):
-        raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
     if largest > most:
         raise InputError(
             f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling."

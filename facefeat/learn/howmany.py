@@ -17,13 +17,14 @@ from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn import openset
-from facefeat.learn.compare import TOO_LONG, require_finite
+from facefeat.learn.compare import TOO_LONG
 from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Outcome, Result, Split, Trial, cross_validate
 from facefeat.learn.curves import Curve, Curves, PersonGain, Point, accuracy_of, gains, half_of, steps_of
 from facefeat.learn.draws import Draws, deal
 from facefeat.learn.openset import FPIRS, Trials
 from facefeat.learn.splits import Folds, folds
+from facefeat.learn.training import finite_vectors
 
 PEOPLE_FOLDS = 5  # that people are judged by
 
@@ -85,13 +86,13 @@ def howmany(
     for head in wanted:
         heads.build(head)  # an unknown name is said before any work
     layer = layer or backbones.usual_layer(file.recipe)
-    require_finite(file, [layer])
+    X = finite_vectors(file, layer)
     y, groups = file.person, groups_of(file, workers=workers)
     cut = folds(y, groups, file.people, n_folds=PEOPLE_FOLDS, random_state=random_state)
     draws = deal(y, groups, counts=counts, repeats=repeats, strangers=strangers, random_state=random_state)
     left_out = () if heads_wanted else _left_out(wanted, layer, file, draws)
     chosen = [head for head in wanted if head not in {name for name, _, _ in left_out}]
-    table = _Table(file.vectors(layer), y, draws, workers)
+    table = _Table(X, y, draws, workers)
     tell = _told(progress, layer, len(chosen) * len(table.splits) + len(cut.splits))
     with warnings.catch_warnings():
         # scikit-learn doubts that people are classes where each has one picture

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facefeat.errors import DamagedFile
+from facefeat.features.store.file import FeatureFile
 from facefeat.heads._rows import blocks
 from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
@@ -15,6 +17,22 @@ from facefeat.learn import head as heads
 from facefeat.learn.calibration import logits
 
 _MEBIBYTES = 512  # that scikit-learn may take for distances at a time
+
+
+def finite_vectors(file: FeatureFile, layer: str) -> NDArray[np.float32]:
+    """Return the vectors of a layer, shape (n_images, n_features).
+
+    Raises
+    ------
+    UsageError
+        If the file does not hold the layer.
+    DamagedFile
+        If a number is not finite.
+    """
+    X = file.vectors(layer)
+    if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
+        raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
+    return X
 
 
 class TrainingSet:
