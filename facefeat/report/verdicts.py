@@ -116,7 +116,7 @@ def strangers(found: Comparison) -> str:
         few = f": with {_people(found.n_people)} nobody could be held out" if found.n_people < 3 else ""
         return f"Not measured{few}."
     said = [
-        f"{_people(trials.n_known_people)} known, {_people(trials.n_stranger_people)} strangers, "
+        f"{_people(trials.n_known_people)} known, {counted(trials.n_stranger_people, 'stranger')}, "
         f"{counted(len(trials.splits), 'time')} dealt anew; AUROC {open_set.auroc.mean:.4f}."
     ]
     for rate in FPIRS:

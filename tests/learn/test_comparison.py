@@ -142,7 +142,7 @@ def test_the_document_has_all_of_it(found: Comparison) -> None:
 def test_what_is_said_of_strangers(file: FeatureFile, found: Comparison) -> None:
     assert found.best.open_set is not None
     assert verdicts.strangers(found) == (
-        f"2 people known, 2 people strangers, 5 times dealt anew; AUROC {found.best.open_set.auroc.mean:.4f}.\n"
+        f"2 people known, 2 strangers, 5 times dealt anew; AUROC {found.best.open_set.auroc.mean:.4f}.\n"
         "An FPIR of 1 % is not measurable with 24 pictures of strangers.\n"
         "An FPIR of 10 % is not measurable with 24 pictures of strangers."
     )
