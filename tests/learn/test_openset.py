@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facefeat.heads._rowspace import Vectors
 from facefeat.learn import openset
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.openset import FPIRS, GRID, deal, measured
@@ -119,7 +118,7 @@ def test_a_score_is_that_of_the_person_whom_the_head_names() -> None:
     (train, test), n = trials.splits[0], trials.n_known[0]
     people = np.unique(y[train])
     wrong = Outcome(np.full(len(test), people[0], np.int32), np.zeros(0, np.int32), np.zeros((0, 3), np.float32), 0, 0)
-    (scores,) = openset._scores(Vectors(X), y, trials, [[wrong]], 1)[0]
+    (scores,) = openset.scores_as_named(X, y, trials.splits, [[wrong]], 1)[0]
     cosines = similarities(fit_score(X[train], np.searchsorted(people, y[train])), X[test])
     np.testing.assert_allclose(scores, cosines[:, 0], atol=1e-6)
     assert n < len(test)
