@@ -30,7 +30,7 @@ Facts = list[tuple[str, str]]
 
 def table(found: Evaluation, verbose: bool = False) -> RenderableType:
     """Lay out an evaluation: the figures, person by person, and every mistake with its reasons."""
-    rows = [*_enrolled(found), *_known(found), *_strangers(found), *_leaks(found)]
+    rows = remarks(found)
     failures = (*found.failures, *found.stranger_failures)
     rows += [("failed", f"{one.path}: {one.message}") for one in shown(failures, verbose)]
     rows += [("note", note) for note in found.notes]
@@ -40,6 +40,11 @@ def table(found: Evaluation, verbose: bool = False) -> RenderableType:
         if mistakes:
             parts.append(_mistakes(title, mistakes, verbose))
     return Group(*parts)
+
+
+def remarks(found: Evaluation) -> Facts:
+    """Say every figure in a sentence under its name."""
+    return [*_enrolled(found), *_known(found), *_strangers(found), *_leaks(found)]
 
 
 def document(found: Evaluation) -> dict[str, Any]:

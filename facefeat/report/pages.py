@@ -7,6 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facefeat.data import picture
 from facefeat.data.folder import DataSet, escaped, printable
 from facefeat.errors import PictureRefused
@@ -14,6 +17,8 @@ from facefeat.report import words
 from facefeat.report.diagnosis import ADVICE, measured, title
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from facefeat.curate.doctor import Diagnosis
     from facefeat.curate.findings import Finding
 
@@ -35,7 +40,7 @@ def diagnosis(found: Diagnosis) -> str:
         for kind in ADVICE
         if (findings := found.of(kind))
     ]
-    return _rendered(
+    return rendered(
         "diagnosis.html",
         name=printable(escaped(found.dataset.root.name or str(found.dataset.root))),
         subtitle=words.looked_at(found),
@@ -62,24 +67,37 @@ def _first_of(dataset: DataSet, person: str) -> str:
 
 
 def _figure(path: str, dataset: DataSet, caption: str) -> dict[str, str]:
-    return {"src": _thumbnail(dataset.file(path)) if path else "", "caption": printable(caption)}
+    return {"src": thumbnail(dataset.file(path)) if path else "", "caption": printable(caption)}
 
 
-def _thumbnail(file: Path) -> str:
-    """Shrink a picture for a page; an empty text where it cannot be shown."""
+def thumbnail(file: Path) -> str:
+    """Shrink a picture for a page, as a data URI; an empty text where it cannot be shown."""
     from PIL import Image
 
     try:
         decoded = picture.decode_for(picture.read(file), longer=THUMBNAIL)
     except PictureRefused:
         return ""
-    image, buffer = Image.fromarray(decoded.pixels), BytesIO()
+    image = Image.fromarray(decoded.pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    image.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return _data_uri(image, "jpeg", quality=80)
 
 
-def _rendered(template: str, **values: Any) -> str:
+def grey(pixels: NDArray[np.uint8]) -> str:
+    """Return a grey picture, of shape (height, width), as a data URI."""
+    from PIL import Image
+
+    return _data_uri(Image.fromarray(np.ascontiguousarray(pixels)), "png", optimize=True)
+
+
+def _data_uri(image: Image, kind: str, **options: Any) -> str:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Fill in a template of this folder; every value is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     pages = Environment(
