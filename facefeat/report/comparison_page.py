@@ -87,7 +87,7 @@ def _tile(name: str, value: str, share: Share, meaning: str) -> dict[str, str]:
 
 
 def _area(share: Share) -> str:
-    return f"{share.low:.4f} to {share.high:.4f}"
+    return f"{share.low:.3f} to {share.high:.3f}"
 
 
 def _warnings(found: Comparison) -> list[str]:

@@ -27,7 +27,7 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "facefeat",
     "text.parse_math": False,
-    "font.size": 10.5,
+    "font.size": 11,
     "text.color": INK,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": SOFT,

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 SHOWN = 12  # rows whose accuracies are drawn
 _FLOOR = 1e-3  # of rates: a curve on a logarithmic axis has no place for none
-_ROW = 0.31  # inches
+_ROW = 0.36  # inches
 
 
 def of_comparison(found: Comparison) -> list[Plot]:
     """Draw whatever a comparison has figures for."""
     styles = looks([row.head for row in found.rows])
-    best = list({row.head: row for row in reversed(found.rows)}.values())[::-1]  # of each head
+    best = [row for row in found.rows if row is next(one for one in found.rows if one.head == row.head)]
     plots = [_accuracy(found, styles), _time(found, styles)]
     if found.trials and any(row.open_set for row in best):
         plots.append(_strangers(best, found.trials.n_stranger_pictures, styles))
@@ -55,12 +55,12 @@ def _accuracy(found: Comparison, styles: dict[str, Look]) -> Plot:
         for place, row in enumerate((*rows, *found.baselines)):
             look = styles.get(row.head, Look(SOFT, "|"))
             if row.accuracy.high < left:
-                axes.text(left, place, f" ◂ {words.percent(row.accuracy.mean)}", va="center", color=SOFT, size=9.5)
+                axes.text(left, place, f" ◂ {words.percent(row.accuracy.mean)}", va="center", color=SOFT, size=10.5)
                 continue
             axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=look.colour, alpha=0.55, lw=2.5)
             axes.plot([row.accuracy.mean], [place], look.marker, **_face(row, look))
         names = [f"{row.head} {words.layer(row.layer)}".strip() for row in (*rows, *found.baselines)]
-        axes.set_yticks(range(len(names)), names, size=9.5, color=INK)
+        axes.set_yticks(range(len(names)), names, size=10.5, color=INK)
         axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6))
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
@@ -181,7 +181,7 @@ def _reliability(row: Row, found: Calibration, look: Look) -> Plot:
     said, right = [one.probability for one in found.bins], [one.right for one in found.bins]
 
     def draw(figure: Figure) -> None:
-        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         axes.plot([0, 1], [0, 1], color=SOFT, ls=(0, (4, 3)), lw=1)
         axes.vlines(said, [one.low for one in right], [one.high for one in right], color=look.colour, alpha=0.55, lw=2.5)
         axes.plot(said, [one.mean for one in right], look.marker, color=look.colour)
@@ -202,7 +202,7 @@ def _reliability(row: Row, found: Calibration, look: Look) -> Plot:
         f"{name}: marks on the dashed line mean what they say, those under it claim too much. "
         "Lines are 95 % intervals; below, how many pictures each mark stands for."
     )
-    return Plot("reliability", "Reliability", reading, drawn("reliability", label, draw))
+    return Plot("reliability", "Reliability", reading, drawn("reliability", label, draw, height=3.9))
 
 
 def _face(row: Row, look: Look) -> dict[str, Any]:
