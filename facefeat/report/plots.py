@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12  # rows whose accuracies are drawn
 _FLOOR = 1e-3  # of rates: a curve on a logarithmic axis has no place for none
-_ROW = 0.36  # inches
+_ROW = 0.42  # inches
 
 
 def of_comparison(found: Comparison) -> list[Plot]:
@@ -54,7 +54,7 @@ def _accuracy(found: Comparison, styles: dict[str, Look]) -> Plot:
         axes = figure.add_subplot()
         for place, row in enumerate((*rows, *found.baselines)):
             look = styles.get(row.head, Look(SOFT, "|"))
-            if row.accuracy.high < left:
+            if row.accuracy.mean < left:
                 axes.text(left, place, f" ◂ {words.percent(row.accuracy.mean)}", va="center", color=SOFT, size=10.5)
                 continue
             axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=look.colour, alpha=0.55, lw=2.5)
@@ -172,8 +172,8 @@ _READING_RANKS = "How often the right person is among the first k names that a h
 
 
 def _cmc(axes: Axes, most: int) -> None:
-    axes.set(xlabel="first k names", xticks=range(1, most + 1))
-    axes.margins(y=0.08)
+    least = min(axes.get_ylim()[0], 0.98)  # what is nearly all right shall look so
+    axes.set(xlabel="first k names", xticks=range(1, most + 1), ylim=(least - 0.05 * (1 - least), 1 + 0.08 * (1 - least)))
     _percent(axes.yaxis)
 
 
@@ -202,7 +202,7 @@ def _reliability(row: Row, found: Calibration, look: Look) -> Plot:
         f"{name}: marks on the dashed line mean what they say, those under it claim too much. "
         "Lines are 95 % intervals; below, how many pictures each mark stands for."
     )
-    return Plot("reliability", "Reliability", reading, drawn("reliability", label, draw, height=3.9))
+    return Plot("reliability", "Reliability", reading, drawn("reliability", label, draw, height=3.6))
 
 
 def _face(row: Row, look: Look) -> dict[str, Any]:
