@@ -64,11 +64,9 @@ def doctor(
         )
     frame.show(lambda: report.table(found, verbose), lambda: report.document(found), as_json)
     if html:
-        from facefeat.features.store import durable
         from facefeat.report import pages
 
-        durable.write(html, pages.diagnosis(found).encode("utf-8", "replace"))
-        frame.hint(f"Wrote {html}", quiet or as_json)
+        frame.write_page(html, pages.diagnosis(found), quiet or as_json)
     if fix:
         n = mend.write_list(found.findings, found.dataset, fix)
         frame.hint(f"Wrote {fix}, which would move {n} pictures. Look at it; then: "

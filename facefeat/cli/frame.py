@@ -109,6 +109,14 @@ def write(path: Path, result: Callable[[], Any], document: Callable[[], dict[str
     durable.write(path, text.encode())
 
 
+def write_page(path: Path, page: str, quiet: bool) -> None:
+    """Write a page, and say where."""
+    from facefeat.features.store import durable
+
+    durable.write(path, page.encode("utf-8", "replace"))
+    hint(f"Wrote {path}", quiet)
+
+
 def _on_paper(result: Any, path: Path) -> str:
     import re
 

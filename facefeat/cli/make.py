@@ -187,7 +187,11 @@ def compare(
             workers=frame.cores(workers),
             progress=tell,
         )
-    frame.show(lambda: compared.table(found), lambda: compared.document(found), as_json)
+    frame.show(lambda: compared.table(found), lambda: compared.document(found, file), as_json)
     if report:  # after the table: a full disk does not cost what was compared
-        frame.write(report, lambda: compared.table(found), lambda: compared.document(found))
+        frame.write(report, lambda: compared.table(found), lambda: compared.document(found, file))
+    if html:
+        from facefeat.report import comparison_page
+
+        frame.write_page(html, comparison_page.page(found, file), quiet or as_json)
     frame.hint(f"Next: facefeat fit {features} --head {found.best.head} --layer {found.best.layer}", quiet or as_json)

@@ -20,6 +20,7 @@ def evaluate(
     unknown: Annotated[
         Path | None, typer.Option(help="Strangers that lie elsewhere: folders of people, or loose pictures.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page, with plots and mistakes.")] = None,
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
     weights: frame.WeightsFile = None,
@@ -42,9 +43,10 @@ def evaluate(
     from facefeat.learn.evaluate import evaluate as run
     from facefeat.report import evaluated
 
+    fitted = bundle.read(model)
     with frame.progress(quiet) as tell:
         found = run(
-            bundle.read(model),
+            fitted,
             data,
             unknown=unknown,
             engine=engine,
@@ -55,6 +57,10 @@ def evaluate(
             progress=tell,
         )
     frame.show(lambda: evaluated.table(found, verbose), lambda: evaluated.document(found), as_json)
+    if html:
+        from facefeat.report import evaluation_page
+
+        frame.write_page(html, evaluation_page.page(found, fitted, data), quiet or as_json)
 
 
 @frame.reported

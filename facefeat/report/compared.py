@@ -11,10 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from facefeat.features.store.file import FeatureFile
 from facefeat.learn.compare import left_out_sentence
-from facefeat.learn.comparison import Comparison, Row
+from facefeat.learn.comparison import Comparison, Mistake, Row
+from facefeat.learn.confusion import confused, per_person
 from facefeat.learn.openset import FPIRS, GRID, OpenSet
-from facefeat.report import verdicts, words
+from facefeat.report import origin, verdicts, words
 from facefeat.report.documents import share
 from facefeat.report.tables import facts
 
@@ -78,8 +80,20 @@ def _figures(found: Comparison, row: Row, rate: float | None) -> tuple[str, ...]
     return (*figures, f"{row.fit_seconds:.2f} s", f"{row.predict_ms:.2f} ms")
 
 
-def document(found: Comparison) -> dict[str, Any]:
-    """Describe a comparison; schema ``facefeat/compare/1``."""
+def document(found: Comparison, file: FeatureFile) -> dict[str, Any]:
+    """Describe a comparison; schema ``facefeat/compare/1``.
+
+    Parameters
+    ----------
+    found : Comparison
+    file : FeatureFile
+        What was compared on; the names of people and pictures come from it.
+
+    Returns
+    -------
+    dict
+        With ``per_person`` and ``confusion`` of the best row, in its first repeat.
+    """
     return {
         "schema": "facefeat/compare/1",
         "rows": [_row(row) for row in found.rows],
@@ -106,9 +120,23 @@ def document(found: Comparison) -> dict[str, Any]:
             "accuracy_with": share(found.with_leaks) if found.with_leaks else None,
         },
         "test": asdict(found.test) if found.test else None,
-        "mistakes": [asdict(one) for one in found.mistakes],
+        "per_person": [asdict(one) for one in per_person(found, file)],
+        "confusion": [{"truth": a, "named": b, "images": n} for (a, b), n in confused(found, file).items()],
+        "mistakes": [_mistake(one, file) for one in found.mistakes],
         "notes": list(found.folds.notes),
+        **origin.document(file),
         "seconds": round(found.seconds, 3),
+    }
+
+
+def _mistake(one: Mistake, file: FeatureFile) -> dict[str, str | None]:
+    """Name a mistake's people and pictures; null where there is no such picture."""
+    near = {"nearest_named": one.nearest_named, "nearest_own": one.nearest_own}
+    return {
+        "path": file.paths[one.row],
+        "truth": file.people[file.person[one.row]],
+        "named": file.people[one.named],
+        **{name: file.paths[row] if row >= 0 else None for name, row in near.items()},
     }
 
 

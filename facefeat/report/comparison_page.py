@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from facefeat.data.folder import escaped, printable
+from facefeat.data.folder import escaped
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.compare import left_out_sentence
 from facefeat.learn.comparison import Comparison, Mistake, Row
@@ -39,7 +39,7 @@ def page(found: Comparison, file: FeatureFile) -> str:
     columns = _columns(found)
     return pages.rendered(
         "comparison.html",
-        name=printable(escaped(file.path.name)),
+        name=escaped(file.path.name),
         verdict=verdicts.verdict(found),
         tiles=_tiles(found),
         remarks=[(name, text.split("\n")) for name, text in verdicts.remarks(found) if text],
@@ -59,7 +59,7 @@ def page(found: Comparison, file: FeatureFile) -> str:
 
 def shown(plot: Plot) -> dict[str, Any]:
     """Lay out a plot; its drawing is put into the page as it is."""
-    svg = Markup(plot.svg)  # noqa: S704 (drawn here; every text in it is escaped)
+    svg = Markup(plot.svg)  # every text in it was escaped when it was drawn
     return {"name": plot.name, "title": plot.title, "reading": plot.reading, "svg": svg, "tall": plot.tall}
 
 
@@ -93,7 +93,7 @@ def _area(share: Share) -> str:
 def _warnings(found: Comparison) -> list[str]:
     left_out = left_out_sentence(found.left_out, "--heads")
     failed = [f"{head} on {layer} could not be fitted: {why}" for head, layer, why in found.failed]
-    return [printable(line) for line in (left_out, *failed) if line]
+    return [line for line in (left_out, *failed) if line]
 
 
 def _columns(found: Comparison) -> list[Column]:
@@ -159,7 +159,7 @@ def _mistake(one: Mistake, file: FeatureFile) -> dict[str, Any]:
     truth, named = file.people[file.person[one.row]], file.people[one.named]
     near = [("like", one.nearest_named, f"most alike of {named}"), ("own", one.nearest_own, f"most alike of {truth}")]
     pictures = [_face(file, one.row, "this picture")] + [_face(file, row, role) for _, row, role in near]
-    said = {"truth": printable(truth), "verb": ", named ", "named": printable(named), "reason": ""}
+    said = {"truth": truth, "verb": ", named ", "named": named, "reason": ""}
     return {**said, "pictures": pictures}
 
 
@@ -167,8 +167,8 @@ def _face(file: FeatureFile, row: int, role: str) -> dict[str, str]:
     known = row >= 0
     return {
         "src": pages.grey(file.columns["faces/pixels"][row]) if known else "",
-        "path": printable(file.paths[row]) if known else "",
-        "role": printable(role),
+        "path": file.paths[row] if known else "",
+        "role": role,
     }
 
 

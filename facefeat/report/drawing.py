@@ -128,7 +128,9 @@ def drawn(name: str, label: str, draw: Callable[[Figure], None], height: float =
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own style is
+        matplotlib.rcParams.update(_STYLE)
         figure, text = Figure((WIDTH, height), layout="constrained"), StringIO()
         figure.patch.set_visible(False)
         draw(figure)

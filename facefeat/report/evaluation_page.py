@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from facefeat.data.folder import escaped, printable, unescaped
+from facefeat.data.folder import escaped, unescaped
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.evaluation import Evaluation, Mistake
 from facefeat.learn.metrics import Share
@@ -35,14 +35,16 @@ def page(found: Evaluation, bundle: Bundle, data: Path) -> str:
     faces = _Faces(found, bundle)
     return pages.rendered(
         "evaluation.html",
-        name=printable(escaped(data.name or str(data))),
+        name=escaped(data.name or str(data)),
         lead=list(_lead(found)),
         tiles=list(_tiles(found)),
-        remarks=[(name, printable_lines(text)) for name, text in evaluated.remarks(found)],
-        notes=[printable(note) for note in found.notes],
+        remarks=[(name, text.split("\n")) for name, text in evaluated.remarks(found)],
+        notes=found.notes,
         plots=[
             shown(plot)
-            for plot in plots.of_evaluation(found.cmc, found.curve, found.fpir, found.fnir, found.strangers)
+            for plot in plots.of_evaluation(
+                found.cmc if found.images else (), found.curve, found.fpir, found.fnir, found.strangers
+            )
         ],
         people=people.section(found.per_person, found.confusion),
         sections=[
@@ -53,14 +55,9 @@ def page(found: Evaluation, bundle: Bundle, data: Path) -> str:
             )
             if all_ or ident == "mistakes"
         ],
-        failures=[f"{printable(one.path)}: {printable(one.message)}" for one in _failures(found)],
+        failures=[f"{one.path}: {one.message}" for one in _failures(found)],
         origin=_origin(found, bundle),
     )
-
-
-def printable_lines(text: str) -> list[str]:
-    """Split a text into its lines, each with control characters made harmless."""
-    return [printable(line) for line in text.split("\n")]
 
 
 def _failures(found: Evaluation) -> tuple[Any, ...]:
@@ -105,11 +102,11 @@ class _Faces:
 
     def of(self, one: Nearest | None, role: str) -> dict[str, str]:
         if one is None:
-            return {"src": "", "path": "", "role": printable(role)}
+            return {"src": "", "path": "", "role": role}
         return {
             "src": self._source(one.path),
-            "path": f"{printable(one.path)} ({one.similarity:.2f})",
-            "role": printable(role),
+            "path": f"{one.path} ({one.similarity:.2f})",
+            "role": role,
         }
 
     def _source(self, path: str) -> str:
@@ -123,7 +120,7 @@ def _card(one: Mistake, faces: _Faces) -> dict[str, Any]:
     naming = one.naming
     mine = {
         "src": pages.thumbnail(one.picture) if one.picture else "",
-        "path": printable(one.path),
+        "path": one.path,
         "role": "this picture",
     }
     pictures = [mine, faces.of(naming.nearest[0] if naming.nearest else None, "most alike")]
@@ -131,11 +128,11 @@ def _card(one: Mistake, faces: _Faces) -> dict[str, Any]:
         pictures.append(faces.of(one.missed, f"most alike of {one.truth}"))
     reasons = (predicted.scored(naming), predicted.runner_up(naming))
     return {
-        "truth": printable(one.truth or "a stranger"),
+        "truth": one.truth or "a stranger",
         "verb": ", named " if naming.name else ", unknown, most like ",
-        "named": printable(naming.best),
+        "named": naming.best,
         "pictures": pictures,
-        "reason": printable("; ".join(filter(None, reasons))),
+        "reason": "; ".join(filter(None, reasons)),
     }
 
 

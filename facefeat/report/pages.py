@@ -97,10 +97,14 @@ def _data_uri(image: Image, kind: str, **options: Any) -> str:
 
 
 def rendered(template: str, **values: Any) -> str:
-    """Fill in a template of this folder; every value is escaped."""
+    """Fill in a template of this folder; every text is escaped, and its control characters are replaced."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     pages = Environment(
-        loader=PackageLoader("facefeat.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("facefeat.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # what is drawn is no plain text
     )
     return pages.get_template(template).render(**values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from facefeat.data.folder import printable
 from facefeat.report import words
 
 MATRIX = 15  # people whose confusion is shown whole
 PAIRS = 30  # that are shown of more people
+LISTED = 1000  # people, so that the page stays one that a telephone can show
 
 
 class Counted(Protocol):
@@ -45,11 +45,15 @@ def section(people: Sequence[Counted], confusion: Confusion) -> dict[str, Any]:
     names = [one.name for one in people]
     whole = len(names) <= MATRIX and {name for pair in confusion for name in pair} <= set(names)
     pairs = list(confusion.items())
+    taken: dict[str, list[str]] = {}
+    for (truth, named), n in pairs:
+        taken.setdefault(truth, []).append(f"{named} {n:,}")
     return {
-        "people": [_person(one, confusion) for one in worst],
+        "people": [_person(one, taken.get(one.name, [])) for one in worst[:LISTED]],
+        "n_people": len(tested),
         "missed": sum(one.right < one.images for one in tested),
-        "untested": [printable(one.name) for one in people if not one.images],
-        "names": [printable(name) for name in names],
+        "untested": [one.name for one in people if not one.images],
+        "names": [name for name in names],
         "matrix": [_row(one, names, confusion) for one in people] if whole else None,
         "pairs": [_pair(truth, named, n, people) for (truth, named), n in pairs[:PAIRS]],
         "more_pairs": max(0, len(pairs) - PAIRS),
@@ -57,17 +61,16 @@ def section(people: Sequence[Counted], confusion: Confusion) -> dict[str, Any]:
     }
 
 
-def _person(one: Counted, confusion: Confusion) -> dict[str, Any]:
-    taken = [f"{printable(named)} {n:,}" for (truth, named), n in confusion.items() if truth == one.name]
-    more = [f"{len(taken) - 3:,} more"] if len(taken) > 4 else taken[3:]
+def _person(one: Counted, taken: Sequence[str]) -> dict[str, Any]:
+    more = [f"{len(taken) - 3:,} more"] if len(taken) > 4 else list(taken[3:])
     share = one.right / one.images
     return {
-        "name": printable(one.name),
+        "name": one.name,
         "images": f"{one.images:,}",
         "right": f"{one.right:,}",
         "share": share,
         "percent": words.percent(share),
-        "taken_for": ", ".join(taken[:3] + more),
+        "taken_for": ", ".join([*taken[:3], *more]),
         "rejected": getattr(one, "rejected", None),
     }
 
@@ -78,9 +81,9 @@ def _row(one: Counted, names: Sequence[str], confusion: Confusion) -> dict[str, 
         {"n": n, "share": round(n / one.images, 3) if one.images else 0, "right": name == one.name}
         for name, n in zip(names, counts, strict=True)
     ]
-    return {"name": printable(one.name), "cells": cells}
+    return {"name": one.name, "cells": cells}
 
 
 def _pair(truth: str, named: str, n: int, people: Sequence[Counted]) -> dict[str, Any]:
     of = next((one.images for one in people if one.name == truth), n)
-    return {"truth": printable(truth), "named": printable(named), "n": n, "of": of}
+    return {"truth": truth, "named": named, "n": n, "of": of}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from facefeat.data.folder import printable
 from facefeat.learn.calibration import Calibration
 from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.metrics import Share
 from facefeat.learn.openset import GRID
-from facefeat.learn.rates import Curve, measurable
+from facefeat.learn.rates import Curve, false_negative_at, measurable
 from facefeat.report import words
 from facefeat.report.drawing import CARD, INK, LINE, SHADE, SOFT, WARN, Look, Plot, drawn, legend, looks
 
@@ -25,7 +26,8 @@ _ROW = 0.42  # inches
 def of_comparison(found: Comparison) -> list[Plot]:
     """Draw whatever a comparison has figures for."""
     styles = looks([row.head for row in found.rows])
-    best = [row for row in found.rows if row is next(one for one in found.rows if one.head == row.head)]
+    of_head = {row.head: row for row in reversed(found.rows)}
+    best = sorted(of_head.values(), key=found.rows.index)
     plots = [_accuracy(found, styles), _time(found, styles)]
     if found.trials and any(row.open_set for row in best):
         plots.append(_strangers(best, found.trials.n_stranger_pictures, styles))
@@ -59,7 +61,7 @@ def _accuracy(found: Comparison, styles: dict[str, Look]) -> Plot:
                 continue
             axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=look.colour, alpha=0.55, lw=2.5)
             axes.plot([row.accuracy.mean], [place], look.marker, **_face(row, look))
-        names = [f"{row.head} {words.layer(row.layer)}".strip() for row in (*rows, *found.baselines)]
+        names = [printable(f"{row.head} {words.layer(row.layer)}".strip()) for row in (*rows, *found.baselines)]
         axes.set_yticks(range(len(names)), names, size=10.5, color=INK)
         axes.set(xlim=(left, right), ylim=(len(names) - 0.4, -0.6))
         axes.grid(axis="y", visible=False)
@@ -104,7 +106,7 @@ def _strangers(best: Sequence[Row], n_strangers: int, styles: dict[str, Look]) -
             look = styles[row.head]
             rates = row.open_set.det if row.open_set else ()
             axes.plot(GRID, rates, look.marker, ls="-", color=look.colour, label=row.head, markevery=(6, 12), ms=5)
-        _det(axes, n_strangers)
+        _det(axes, [rate for row in rows if row.open_set for rate in row.open_set.det], n_strangers)
         legend(axes)
 
     label = f"Strangers named against known faces missed, for {words.listed([row.head for row in rows])}"
@@ -112,25 +114,26 @@ def _strangers(best: Sequence[Row], n_strangers: int, styles: dict[str, Look]) -
 
 
 def _errors_of_one(curve: Curve, fpir: Share, fnir: Share, n_strangers: int, look: Look) -> Plot:
+    rates = [false_negative_at(curve, rate) for rate in GRID]
+
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.plot(curve.false_positive, curve.false_negative, color=look.colour, drawstyle="steps-post")
+        axes.plot(GRID, rates, color=look.colour)
         if fpir.mean > 0 and fnir.mean > 0:
             axes.plot([fpir.mean], [fnir.mean], "o", color=WARN, label="at the model's threshold")
             legend(axes, 1)
-        _det(axes, n_strangers)
+        _det(axes, rates, n_strangers)
 
     label = "Strangers named against known faces missed, at every threshold"
     return Plot("det", "Strangers (DET)", _reading(n_strangers), drawn("det", label, draw))
 
 
-def _det(axes: Axes, n_strangers: int) -> None:
+def _det(axes: Axes, rates: Sequence[float], n_strangers: int) -> None:
     """Lay out both kinds of errors on logarithmic axes; shade where strangers are too few to tell."""
-    rates = [rate for line in axes.lines for rate in line.get_ydata() if rate > 0]  # type: ignore[union-attr]
     unknown = [rate for rate in GRID if not measurable(n_strangers, rate)]
     if unknown:
         axes.axvspan(GRID[0] / 2, unknown[-1], color=SHADE, lw=0, zorder=0)
-    low = max(_FLOOR, min(rates, default=1.0) / 1.6)
+    low = max(_FLOOR, min((rate for rate in rates if rate > 0), default=1.0) / 1.6)
     axes.set(xscale="log", yscale="log", xlim=(GRID[0], 1), ylim=(low, 1.1))
     axes.set(xlabel="strangers given a name (FPIR)", ylabel="known faces missed (FNIR)")
     for axis in (axes.xaxis, axes.yaxis):
@@ -173,7 +176,9 @@ _READING_RANKS = "How often the right person is among the first k names that a h
 
 def _cmc(axes: Axes, most: int) -> None:
     least = min(axes.get_ylim()[0], 0.98)  # what is nearly all right shall look so
-    axes.set(xlabel="first k names", xticks=range(1, most + 1), ylim=(least - 0.05 * (1 - least), 1 + 0.08 * (1 - least)))
+    axes.set(
+        xlabel="first k names", xticks=range(1, most + 1), ylim=(least - 0.05 * (1 - least), 1 + 0.08 * (1 - least))
+    )
     _percent(axes.yaxis)
 
 
@@ -183,7 +188,9 @@ def _reliability(row: Row, found: Calibration, look: Look) -> Plot:
     def draw(figure: Figure) -> None:
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         axes.plot([0, 1], [0, 1], color=SOFT, ls=(0, (4, 3)), lw=1)
-        axes.vlines(said, [one.low for one in right], [one.high for one in right], color=look.colour, alpha=0.55, lw=2.5)
+        axes.vlines(
+            said, [one.low for one in right], [one.high for one in right], color=look.colour, alpha=0.55, lw=2.5
+        )
         axes.plot(said, [one.mean for one in right], look.marker, color=look.colour)
         axes.set(xlim=(0, 1.02), ylim=(-0.03, 1.05), ylabel="was right")
         widths = [one.high - one.low for one in found.bins]
@@ -239,4 +246,3 @@ def _few_ticks(axes: Axes) -> None:
         powers = [n for n in range(-9, 10) if low <= 10.0**n <= high]
         axis.set_major_locator(LogLocator(10, subs=(1.0,) if len(powers) > 1 else (1.0, 2.0, 5.0)))
         axis.set_minor_formatter(NullFormatter())
-
