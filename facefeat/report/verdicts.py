@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from facefeat.learn.baselines import PIXELS
 from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.openset import FPIRS
@@ -154,9 +156,9 @@ def test_set(found: Comparison) -> str:
         f"{_name(found.best)} has {percent(its.accuracy.mean)} ({interval(its.accuracy)})"
     )
     if n := test.leaks + test.near_leaks:
-        said += (
-            f"; without the {counted(n, 'picture')} that trained as well, or nearly, {percent(its.without_leaks.mean)}"
-        )
+        rest = its.without_leaks.mean
+        left = percent(rest) if math.isfinite(rest) else "none is left"
+        said += f"; without the {counted(n, 'picture')} that trained as well, or nearly, {left}"
     if test.n_others:
         said += f"; {counted(test.n_others, 'picture')} of people who do not train left out"
     if test.n_failures:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from facefeat.data.folder import printable
 from facefeat.learn.comparison import Mistake
+from facefeat.learn.metrics import Share
 from facefeat.report import compared, comparison_page
 from tests.cli.test_commands import THUMB, document, run
 from tests.making import write_people
@@ -175,3 +176,16 @@ def test_a_record_without_strangers_ties_and_mistakes(tmp_path: Path) -> None:
     assert "AUROC" not in page.text and len([one for one in page.all("svg") if "role" in one]) == 4
     told = document(*words, "--html", html, "--workers", 1)
     assert [one["right"] for one in told["per_person"]] == [4, 4] and told["confusion"] == told["mistakes"] == []
+
+
+def test_a_test_set_that_trained_leaves_nothing_and_says_so(compared_people: Compared) -> None:
+    found = compared_people.found
+    assert found.test and found.best.test
+    nothing = replace(found.best.test, without_leaks=Share(float("nan"), 0.0, 1.0))
+    leaky = replace(
+        found,
+        rows=(replace(found.best, test=nothing), *found.rows[1:]),
+        test=replace(found.test, leaks=11, near_leaks=1),
+    )
+    page = harmless(comparison_page.page(leaky, compared_people.file))
+    assert "without the 12 pictures that trained as well, or nearly, none is left" in page.text
