@@ -102,7 +102,7 @@ def browser(program: str, profile: Path) -> Iterator[Browser]:
     """Start a browser that keeps everything in a folder, and end it."""
     (theirs_in, to), (back, theirs_out) = os.pipe(), os.pipe()
     command = [
-        program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+        program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-dev-shm-usage",
         "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank",
     ]  # fmt: skip
     # The browser reads commands at 3 and answers at 4.

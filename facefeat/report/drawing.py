@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,9 @@ def drawn(name: str, label: str, draw: Callable[[Figure], None], height: float =
     -------
     str
     """
+    logger = logging.getLogger("matplotlib")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)  # that it lists its fonts once is no news to anybody
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 12  # rows whose accuracies are drawn
-_FLOOR = 1e-3  # of rates: a curve on a logarithmic axis has no place for none
+_FLOOR = 1e-3  # of rates on a logarithmic axis
 _ROW = 0.42  # inches
 
 
@@ -98,19 +98,19 @@ def _time(found: Comparison, styles: dict[str, Look]) -> Plot:
 
 
 def _strangers(best: Sequence[Row], n_strangers: int, styles: dict[str, Look]) -> Plot:
-    rows = [row for row in best if row.open_set]
+    curves = {row.head: row.open_set.det for row in best if row.open_set}
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for row in reversed(rows):
-            look = styles[row.head]
-            rates = row.open_set.det if row.open_set else ()
-            axes.plot(GRID, rates, look.marker, ls="-", color=look.colour, label=row.head, markevery=(6, 12), ms=5)
-        _det(axes, [rate for row in rows if row.open_set for rate in row.open_set.det], n_strangers)
+        low = _det(axes, [rate for rates in curves.values() for rate in rates], n_strangers)
+        for head, rates in reversed(curves.items()):
+            look, over = styles[head], [max(rate, low) for rate in rates]
+            axes.plot(GRID, over, look.marker, ls="-", color=look.colour, label=head, markevery=(6, 12), ms=5)
         legend(axes)
 
-    label = f"Strangers named against known faces missed, for {words.listed([row.head for row in rows])}"
-    return Plot("det", "Strangers (DET)", _reading(n_strangers), drawn("det", label, draw))
+    label = f"Strangers named against known faces missed, for {words.listed(list(curves))}"
+    none = any(rate == 0 for rates in curves.values() for rate in rates)
+    return Plot("det", "Strangers (DET)", _reading(n_strangers, none), drawn("det", label, draw))
 
 
 def _errors_of_one(curve: Curve, fpir: Share, fnir: Share, n_strangers: int, look: Look) -> Plot:
@@ -118,33 +118,40 @@ def _errors_of_one(curve: Curve, fpir: Share, fnir: Share, n_strangers: int, loo
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.plot(GRID, rates, color=look.colour)
-        if fpir.mean > 0 and fnir.mean > 0:
-            axes.plot([fpir.mean], [fnir.mean], "o", color=WARN, label="at the model's threshold")
-            legend(axes, 1)
-        _det(axes, rates, n_strangers)
+        low = _det(axes, rates, n_strangers)
+        axes.plot(GRID, [max(rate, low) for rate in rates], color=look.colour)
+        here = [max(fpir.mean, GRID[0])], [max(fnir.mean, low)]
+        axes.plot(*here, "o", color=WARN, label="at the model's threshold", clip_on=False)
+        legend(axes, 1)
 
     label = "Strangers named against known faces missed, at every threshold"
-    return Plot("det", "Strangers (DET)", _reading(n_strangers), drawn("det", label, draw))
+    return Plot("det", "Strangers (DET)", _reading(n_strangers, 0 in rates), drawn("det", label, draw))
 
 
-def _det(axes: Axes, rates: Sequence[float], n_strangers: int) -> None:
-    """Lay out both kinds of errors on logarithmic axes; shade where strangers are too few to tell."""
+def _det(axes: Axes, rates: Sequence[float], n_strangers: int) -> float:
+    """Lay out both kinds of errors on logarithmic axes, shade where strangers are too few to tell, and return the lower edge.
+
+    What is none is drawn there: a logarithmic axis has no place for it.
+    """
     unknown = [rate for rate in GRID if not measurable(n_strangers, rate)]
     if unknown:
         axes.axvspan(GRID[0] / 2, unknown[-1], color=SHADE, lw=0, zorder=0)
-    low = max(_FLOOR, min((rate for rate in rates if rate > 0), default=1.0) / 1.6)
+    low = max(_FLOOR, min((rate for rate in rates if rate > 0), default=0.1) / 1.6)
     axes.set(xscale="log", yscale="log", xlim=(GRID[0], 1), ylim=(low, 1.1))
     axes.set(xlabel="strangers given a name (FPIR)", ylabel="known faces missed (FNIR)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     _few_ticks(axes)
+    return low
 
 
-def _reading(n_strangers: int) -> str:
+def _reading(n_strangers: int, none: bool) -> str:
+    edge = " At the lower edge nobody is missed." if none else ""
     shaded = [rate for rate in GRID if not measurable(n_strangers, rate)]
     shade = f" Shaded: too few pictures of strangers ({n_strangers:,}) to tell." if shaded else ""
-    return f"Each point is a threshold: a strict one is on the left. Curves nearer to the lower left are better.{shade}"
+    return (
+        f"Each point is a threshold, a strict one on the left. The nearer to the lower left, the better.{edge}{shade}"
+    )
 
 
 def _ranks(best: Sequence[Row], styles: dict[str, Look]) -> Plot:
@@ -238,11 +245,12 @@ def _percent(axis: Any, max_ticks: int = 6) -> None:
 
 def _few_ticks(axes: Axes) -> None:
     """Label the powers of ten only or, where there are fewer than two of them, what lies between as well."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() != "log":
             continue
         powers = [n for n in range(-9, 10) if low <= 10.0**n <= high]
-        axis.set_major_locator(LogLocator(10, subs=(1.0,) if len(powers) > 1 else (1.0, 2.0, 5.0)))
+        subs = (1.0,) if len(powers) > 1 else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(10, subs=subs) if high > 5 * low else MaxNLocator(4, steps=[1, 2, 5, 10]))
         axis.set_minor_formatter(NullFormatter())

@@ -138,9 +138,10 @@ def test_extract_onto_a_read_only_disk(disk: Disk, data: Path) -> None:
 
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_fit_and_compare_write_nothing_or_all(disk: Disk, thumb_file: Path, how: str) -> None:
-    model, report = disk.root / "model.facefeat", disk.root / "report.txt"
+    model, report, page = (disk.root / name for name in ("model.facefeat", "report.txt", "report.html"))
     fit(read(thumb_file), model, head="lda")
     report.write_text("an old report\n")
+    page.write_text("an old page\n")
     if how == "full":
         disk.leave(0)
     else:
@@ -156,6 +157,7 @@ def test_fit_and_compare_write_nothing_or_all(disk: Disk, thumb_file: Path, how:
             report,
             ("compare", thumb_file, "--heads", "lda", "--layers", "grey8", "--folds", 2, "--report", report, *QUIET),
         ),
+        (page, ("compare", thumb_file, "--heads", "lda", "--layers", "grey8", "--folds", 2, "--html", page, *QUIET)),
     )
     for path, words in commands:
         assert run(*words) == (6, ending.format(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Evaluated:
 
     found: Evaluation
     bundle: Bundle
+    model: Path
     data: Path
 
 
@@ -43,18 +45,24 @@ def compared_people(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Co
     folder = tmp_path_factory.mktemp("compared")
     data = write_people(folder / "people", {**dict.fromkeys(NAMES, 8), "one": 1}, size=24, noise=300)
     file = extract(data, folder / "f.h5", plan("thumb", faces_mode="none")).file
-    test = write_people(folder / "test", dict.fromkeys(NAMES, 2), size=24, noise=250)
-    other = extract(test, folder / "t.h5", plan("thumb", faces_mode="none")).file
+    _write_others(folder / "test", NAMES, 2)
+    other = extract(folder / "test", folder / "t.h5", plan("thumb", faces_mode="none")).file
     return Compared(compare(file, heads_wanted=["lda", "knn"], n_folds=3, test=other, workers=1), file)
 
 
 @pytest.fixture(scope="session")
 def evaluated_people(tmp_path_factory: pytest.TempPathFactory, compared_people: Compared) -> Evaluated:
     folder = tmp_path_factory.mktemp("evaluated")
-    bundle = fit(compared_people.file, folder / "m.facefeat", head="lda", layer="grey8", fpir=0.5).bundle
-    for name in (*NAMES, "zoe <b>"):
-        (folder / "data" / name).mkdir(parents=True)
-        for number in range(101, 105):
-            Image.fromarray(person_pixels(name, number, 24, noise=300)).save(folder / "data" / name / f"{number}.png")
+    model = folder / "m.facefeat"
+    bundle = fit(compared_people.file, model, head="lda", layer="grey8", fpir=0.5).bundle
+    _write_others(folder / "data", (*NAMES, "zoe <b>"), 4)
     (folder / "data" / "bob" / "<i>.jpg").write_text("no picture")
-    return Evaluated(evaluate(bundle, folder / "data", workers=1), bundle, folder / "data")
+    return Evaluated(evaluate(bundle, folder / "data", workers=1), bundle, model, folder / "data")
+
+
+def _write_others(root: Path, names: Sequence[str], n: int) -> None:
+    """Write other pictures of people than those that train."""
+    for name in names:
+        (root / name).mkdir(parents=True)
+        for number in range(101, 101 + n):
+            Image.fromarray(person_pixels(name, number, 24, noise=300)).save(root / name / f"{number}.png")

@@ -189,3 +189,14 @@ def test_a_test_set_that_trained_leaves_nothing_and_says_so(compared_people: Com
     )
     page = harmless(comparison_page.page(leaky, compared_people.file))
     assert "without the 12 pictures that trained as well, or nearly, none is left" in page.text
+
+
+def test_a_head_that_misses_nobody_is_drawn_without_a_word(compared_people: Compared) -> None:
+    found = compared_people.found
+    rows = tuple(
+        replace(row, open_set=replace(row.open_set, det=(0.0,) * len(row.open_set.det)))
+        for row in found.rows
+        if row.open_set
+    )
+    page = harmless(comparison_page.page(replace(found, rows=rows), compared_people.file))
+    assert "At the lower edge nobody is missed." in page.text

@@ -13,6 +13,7 @@ from PIL import Image
 
 from facefeat.data.folder import printable
 from facefeat.report import evaluated, evaluation_page
+from tests.cli.test_commands import run
 from tests.report.conftest import Evaluated
 from tests.report.pages import Page, harmless
 
@@ -78,3 +79,17 @@ def test_the_same_record_makes_the_same_bytes(evaluated_people: Evaluated) -> No
     one = evaluated_people
     again = evaluation_page.page(one.found, one.bundle, one.data)
     assert again == evaluation_page.page(one.found, one.bundle, Path(one.data))
+
+
+def test_the_command_writes_the_page_after_the_text(evaluated_people: Evaluated, tmp_path: Path) -> None:
+    html = tmp_path / "page"
+    done = run("evaluate", evaluated_people.model, evaluated_people.data, "--html", html, "--workers", 1)
+    assert done.exit_code == 0 and done.stdout.startswith(" accuracy ")
+    assert done.stderr.splitlines()[-1] == f"Wrote {html}"
+    assert "facefeat evaluate" in harmless(html.read_text(encoding="utf-8")).text
+
+
+def test_a_place_that_cannot_be_written_costs_no_result(evaluated_people: Evaluated, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("evaluate", evaluated_people.model, evaluated_people.data, "--html", tmp_path / "file" / "page.html")
+    assert done.exit_code == 6 and done.stdout.startswith(" accuracy ") and "Traceback" not in done.stderr
