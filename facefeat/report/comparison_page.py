@@ -23,7 +23,7 @@ Column = tuple[str, str, Callable[[Row], tuple[str, str]]]  # name, meaning, and
 
 
 def page(found: Comparison, file: FeatureFile) -> str:
-    """Show a comparison; the same record gives the same page.
+    """Show a comparison; on one machine, the same record gives the same page.
 
     Parameters
     ----------
@@ -157,10 +157,12 @@ def _bar(share: Share, left: float) -> dict[str, float]:
 
 def _mistake(one: Mistake, file: FeatureFile) -> dict[str, Any]:
     truth, named = file.people[file.person[one.row]], file.people[one.named]
-    near = [("like", one.nearest_named, f"most alike of {named}"), ("own", one.nearest_own, f"most alike of {truth}")]
-    pictures = [_face(file, one.row, "this picture")] + [_face(file, row, role) for _, row, role in near]
-    said = {"truth": truth, "verb": ", named ", "named": named, "reason": ""}
-    return {**said, "pictures": pictures}
+    pictures = [
+        _face(file, one.row, "this picture"),
+        _face(file, one.nearest_named, f"most alike of {named}"),
+        _face(file, one.nearest_own, f"most alike of {truth}"),
+    ]
+    return {"truth": truth, "verb": ", named ", "named": named, "reason": "", "pictures": pictures}
 
 
 def _face(file: FeatureFile, row: int, role: str) -> dict[str, str]:

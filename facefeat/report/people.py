@@ -38,7 +38,7 @@ def section(people: Sequence[Counted], confusion: Confusion) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of what ``people.html`` shows.
+        Of what the macros of ``parts.html`` show.
     """
     tested = [one for one in people if one.images]
     worst = sorted(tested, key=lambda one: (one.right / one.images, -one.images, one.name))
@@ -53,7 +53,7 @@ def section(people: Sequence[Counted], confusion: Confusion) -> dict[str, Any]:
         "n_people": len(tested),
         "missed": sum(one.right < one.images for one in tested),
         "untested": [one.name for one in people if not one.images],
-        "names": [name for name in names],
+        "names": names,
         "matrix": [_row(one, names, confusion) for one in people] if whole else None,
         "pairs": [_pair(truth, named, n, people) for (truth, named), n in pairs[:PAIRS]],
         "more_pairs": max(0, len(pairs) - PAIRS),

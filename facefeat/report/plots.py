@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SHOWN = 12  # rows whose accuracies are drawn
 _FLOOR = 1e-3  # of rates on a logarithmic axis
 _ROW = 0.42  # inches
+_HOLLOW = " Hollow marks are worse, and not by chance."
+_READING_RANKS = "How often the right person is among the first k names that a head proposes; the first is its answer."
 
 
 def of_comparison(found: Comparison) -> list[Plot]:
@@ -72,7 +74,7 @@ def _accuracy(found: Comparison, styles: dict[str, Look]) -> Plot:
     label = f"Accuracy of {words.counted(len(rows), 'row')} with 95 % intervals; best {_said(rows[0].accuracy)}"
     svg = drawn("accuracy", label, draw, height=max(1.6, 0.55 + _ROW * n))
     more = f" The best {SHOWN} of {len(found.rows)}." if len(found.rows) > SHOWN else ""
-    hollow = " Hollow marks are worse, and not by chance." if not all(row.tied for row in rows) else ""
+    hollow = _HOLLOW if not all(row.tied for row in rows) else ""
     reading = f"A mark is the share named right, its line where the truth lies with 95 % confidence.{hollow}{more}"
     return Plot("accuracy", "Accuracy", reading, svg, tall=n > 8)
 
@@ -93,7 +95,8 @@ def _time(found: Comparison, styles: dict[str, Look]) -> Plot:
         legend(axes)
 
     label = f"Time to fit against accuracy, for {words.counted(len(found.rows), 'row')}"
-    reading = "Every mark is a head on a layer: the higher the better, the further left the sooner fitted."
+    hollow = _HOLLOW if not all(row.tied for row in found.rows) else ""
+    reading = f"Every mark is a head on a layer: the higher the better, the further left the sooner fitted.{hollow}"
     return Plot("time", "Time and accuracy", reading, drawn("time", label, draw))
 
 
@@ -176,9 +179,6 @@ def _ranks_of_one(cmc: Sequence[Share], look: Look) -> Plot:
 
     label = f"Share of pictures whose own person is among the first k; the first {_said(cmc[0])}"
     return Plot("cmc", "Ranks (CMC)", f"{_READING_RANKS} Shaded: 95 % intervals.", drawn("cmc", label, draw))
-
-
-_READING_RANKS = "How often the right person is among the first k names that a head proposes; the first is its answer."
 
 
 def _cmc(axes: Axes, most: int) -> None:
