@@ -68,7 +68,7 @@ def test_heads_that_take_too_long_are_left_out_unless_named(file: FeatureFile, m
     ]
     assert [row.head for row in found.baselines] == ["majority"]
     assert "bare pixels" not in verdict(found)
-    assert document(found)["left_out"][-1] == {"head": "pixel PCA", "layer": "", "seconds": 0}
+    assert document(found, file)["left_out"][-1] == {"head": "pixel PCA", "layer": "", "seconds": 0}
     named = compare(file, heads_wanted=["svm"], layers=["grey8"], n_folds=3, workers=1, baselines=False)
     assert [row.head for row in named.rows] == ["svm"] and named.left_out == ()
 

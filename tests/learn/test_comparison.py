@@ -126,8 +126,8 @@ def test_mistakes_and_the_pictures_that_may_have_misled(file: FeatureFile, found
         assert file.person[one.nearest_own] == file.person[one.row] and groups[one.nearest_own] != groups[one.row]
 
 
-def test_the_document_has_all_of_it(found: Comparison) -> None:
-    document = compared.document(found)
+def test_the_document_has_all_of_it(file: FeatureFile, found: Comparison) -> None:
+    document = compared.document(found, file)
     assert [row["p_value"] for row in document["rows"]] == [
         row.versus.p_value if row.versus else None for row in found.rows
     ]

@@ -80,7 +80,7 @@ def test_mcnemar_against_the_best_adjusted_for_all(pair: tuple[FeatureFile, Feat
     assert [row.test.p_value for row in found.rows if row.test] == pytest.approx([1.0, *holm(p_values)])
 
 
-def test_the_sentence_and_the_document(found: Comparison) -> None:
+def test_the_sentence_and_the_document(pair: tuple[FeatureFile, FeatureFile], found: Comparison) -> None:
     best = found.best.test
     assert found.test is not None and best is not None
     told = verdicts.test_set(found)
@@ -89,7 +89,7 @@ def test_the_sentence_and_the_document(found: Comparison) -> None:
     )
     assert "; without the 3 pictures that trained as well, or nearly, " in told
     assert "; 2 pictures of people who do not train left out; 1 picture could not be read and count" in told
-    document = compared.document(found)
+    document = compared.document(found, pair[0])
     assert document["test"]["leaks"] == 3
     assert document["rows"][0]["test"]["accuracy"]["mean"] == best.accuracy.mean
 

@@ -68,7 +68,7 @@ def test_near_copies_are_on_one_side_of_every_fold(noise: FeatureFile, compared:
     assert (compared.copies, compared.near_copies, compared.n_images) == (0, 12, 24)
 
 
-def test_what_copies_would_have_made_of_the_figure(compared: Comparison) -> None:
+def test_what_copies_would_have_made_of_the_figure(noise: FeatureFile, compared: Comparison) -> None:
     assert compared.with_leaks is not None
     assert compared.with_leaks.mean >= compared.best.accuracy.mean
     assert compared.with_leaks.mean > 0.75 and compared.best.accuracy.mean < 0.65
@@ -76,7 +76,7 @@ def test_what_copies_would_have_made_of_the_figure(compared: Comparison) -> None
         "With copies dealt to any folds, which are others then, knn on grey16 has "
         f"{words.percent(compared.with_leaks.mean)}."
     )
-    told = compared_report.document(compared)["leaks"]
+    told = compared_report.document(compared, noise)["leaks"]
     assert (told["copies"], told["near_copies"]) == (0, 12)
     assert told["accuracy_with"]["mean"] == compared.with_leaks.mean
 
@@ -110,7 +110,11 @@ def test_compare_prints_a_line_of_it(noise: FeatureFile, tmp_path: Path) -> None
 def test_without_copies_there_is_no_such_line(thumb_file: Path) -> None:
     found = compare(read(thumb_file), heads_wanted=["lda"], n_folds=3, workers=1, baselines=False)
     assert (found.copies, found.near_copies, found.with_leaks, verdicts.with_leaks(found)) == (0, 0, None, "")
-    assert compared_report.document(found)["leaks"] == {"copies": 0, "near_copies": 0, "accuracy_with": None}
+    assert compared_report.document(found, read(thumb_file))["leaks"] == {
+        "copies": 0,
+        "near_copies": 0,
+        "accuracy_with": None,
+    }
     told = run("compare", thumb_file, "--heads", "lda", "--folds", 3, "--workers", 1)
     assert told.exit_code == 0 and "With copies" not in told.stdout
 
