@@ -29,17 +29,24 @@ def demo(
 
     samples = write_orl(folder)
     features, model, report = folder / "features.h5", folder / "model.facefeat", folder / "report.txt"
-    annotated = folder / "annotated"
+    page, annotated = folder / "report.html", folder / "annotated"
     steps: list[tuple[str, list[object]]] = [
         ("36 people, 8 pictures each, become vectors.", ["extract", samples.people, "-o", features]),
-        ("Which head is best on them?", ["compare", features, "--folds", 8, "--report", report]),
+        ("Which head is best on them?", ["compare", features, "--folds", 8, "--html", page, "--report", report]),
         ("The best one is trained, and learns where strangers begin.", ["fit", features, "-o", model]),
         ("Other pictures of the same people, and of 4 strangers.", ["evaluate", model, samples.held_out]),
         ("Somebody known, a stranger, and a group.", ["predict", model, *samples.probes, "--annotate", annotated]),
     ]
     documents = [_run(title, [str(word) for word in words], as_json, quiet) for title, words in steps]
     if as_json:
-        paths = {"folder": folder, "features": features, "model": model, "report": report, "annotated": annotated}
+        paths = {
+            "folder": folder,
+            "features": features,
+            "model": model,
+            "report": report,
+            "page": page,
+            "annotated": annotated,
+        }
         document = {"schema": "facefeat/demo/1", **{name: str(path) for name, path in paths.items()}}
         sys.stdout.write(json.dumps({**document, "steps": documents}, ensure_ascii=False, indent=1) + "\n")
     frame.hint(f"All of it is in {folder}: the report, the model, and the photographs with names.", quiet)

@@ -149,7 +149,7 @@ def compare(
     heads: Annotated[str, typer.Option(help="all, or names with commas.")] = "all",
     layers: Annotated[str, typer.Option(help="all, or names with commas.")] = "all",
     folds: Annotated[int, typer.Option(min=2, help="Parts that the pictures are cut into.")] = 10,
-    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 3,
     test: Annotated[
         Path | None, typer.Option(help="Also test on this feature file: other pictures of the same people.")
     ] = None,

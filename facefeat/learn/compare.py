@@ -30,6 +30,7 @@ from facefeat.learn.scoring import against_best, calibration_of, row_of, step_of
 from facefeat.learn.splits import Folds, folds
 
 TOO_LONG = 1200.0  # seconds that a head may take for all folds of a layer, by its own estimate, if nobody named it
+REPEATS = 3
 STRANGER_REPEATS = 5
 
 
@@ -40,7 +41,7 @@ def compare(
     layers: Sequence[str] | None = None,
     slow: bool = True,
     n_folds: int = 10,
-    repeats: int = 1,
+    repeats: int = REPEATS,
     stranger_repeats: int = STRANGER_REPEATS,
     test: FeatureFile | None = None,
     random_state: int = 0,
@@ -64,7 +65,8 @@ def compare(
     slow : bool, default=True
         Whether slow heads take part, where none was named.
     n_folds, repeats, random_state : int
-        See ``facefeat.learn.splits.folds``.
+        See ``facefeat.learn.splits.folds``. Three repeats tell heads apart that one cannot, without more false alarms;
+        docs/benchmarks.md has the simulation.
     stranger_repeats : int, default=5
         How often half of the people are held out as strangers; see ``facefeat.learn.openset``. 0: never.
     test : FeatureFile or None

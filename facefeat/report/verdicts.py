@@ -128,8 +128,8 @@ def strangers(found: Comparison) -> str:
                 f"({interval(its.fnir)}); of strangers who did not choose the threshold, {percent(its.fpir.mean)} are "
                 f"({interval(its.fpir)})."
             )
-        else:
-            said.append(f"An FPIR of {100 * rate:.0f} % is not measurable with {_strangers_there(found)}.")
+    if unsure := [f"{100 * rate:.0f} %" for rate in FPIRS if not open_set.rates[rate]]:
+        said.append(f"An FPIR of {' or '.join(unsure)} is not measurable with {_strangers_there(found)}.")
     return "\n".join(said)
 
 

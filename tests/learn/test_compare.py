@@ -97,9 +97,9 @@ def test_progress_counts_every_fit(file: FeatureFile) -> None:
         baselines=False,
         progress=lambda what, done, total: told.append((what, done, total)),
     )
-    assert told == [  # three folds, and five times with strangers
-        *(("lda, knn on grey8", done, 32) for done in range(0, 17, 2)),
-        *(("lda, knn on grey16", done, 32) for done in range(16, 33, 2)),
+    assert told == [  # three folds, three times, and five times with strangers
+        *(("lda, knn on grey8", done, 56) for done in range(0, 29, 2)),
+        *(("lda, knn on grey16", done, 56) for done in range(28, 57, 2)),
     ]
 
 
