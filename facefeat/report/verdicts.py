@@ -6,7 +6,7 @@ import math
 
 from facefeat.learn.baselines import PIXELS
 from facefeat.learn.comparison import Comparison, Row
-from facefeat.learn.openset import FPIRS
+from facefeat.learn.openset import FPIRS, Rates
 from facefeat.report.words import counted, interval, listed, percent
 
 FASTER = 2.0  # times as fast, from which on it is worth a word
@@ -121,16 +121,18 @@ def strangers(found: Comparison) -> str:
         f"{_people(trials.n_known_people)} known, {counted(trials.n_stranger_people, 'stranger')}, "
         f"{counted(len(trials.splits), 'time')} dealt anew; AUROC {open_set.auroc.mean:.4f}."
     ]
-    for rate in FPIRS:
-        if its := open_set.rates[rate]:
-            said.append(
-                f"For an FPIR of {100 * rate:.0f} %: {percent(its.fnir.mean)} of known faces are not named "
-                f"({interval(its.fnir)}); of strangers who did not choose the threshold, {percent(its.fpir.mean)} are "
-                f"({interval(its.fpir)})."
-            )
+    said += [_rate_said(rate, its) for rate in FPIRS if (its := open_set.rates[rate])]
     if unsure := [f"{100 * rate:.0f} %" for rate in FPIRS if not open_set.rates[rate]]:
         said.append(f"An FPIR of {' or '.join(unsure)} is not measurable with {_strangers_there(found)}.")
     return "\n".join(said)
+
+
+def _rate_said(rate: float, its: Rates) -> str:
+    return (
+        f"For an FPIR of {100 * rate:.0f} %: {percent(its.fnir.mean)} of known faces are not named "
+        f"({interval(its.fnir)}); of strangers who did not choose the threshold, {percent(its.fpir.mean)} are "
+        f"({interval(its.fpir)})."
+    )
 
 
 def _people(n: int) -> str:
