@@ -72,7 +72,8 @@ def _others(found: Comparison) -> str:
     if not heads:
         return "; no other head comes up to it, whatever the layer"
     least = min(row.versus.p_value for row in ties if row.versus)
-    return f"; {listed(heads)} cannot be told from it on these pictures (p ≥ {short(least)})"
+    sign = "=" if short(least) == "1" else "≥"
+    return f"; {listed(heads)} cannot be told from it on these pictures (p {sign} {short(least)})"
 
 
 def _fastest(found: Comparison) -> str:
