@@ -22,7 +22,7 @@ from facefeat.learn.metrics import Share, wilson
 from facefeat.learn.people import composed, matched, some_of
 from facefeat.learn.predict import Naming, explained, ranked
 from facefeat.learn.probes import Part, Probes, opened
-from facefeat.learn.rates import Curve, auroc, det, measurable
+from facefeat.learn.rates import Curve, auroc, clustered, det, measurable
 from facefeat.learn.training import finite_vectors
 
 __all__ = ["Evaluation", "Mistake", "Person", "evaluate", "evaluate_file"]
@@ -176,7 +176,7 @@ def _evaluated(probes: Probes) -> Evaluation:
         failures=failures,
         strangers=len(nonmated),
         strangers_named=accepted,
-        fpir=_share(accepted, len(nonmated)),
+        fpir=clustered(accepted / len(nonmated), nonmated, _whose(strange)) if len(nonmated) else _share(0, 0),
         fpir_measurable=measurable(len(nonmated), bundle.threshold.fpir),
         stranger_people=tuple(dict.fromkeys(name for one, rows in strange for name in one.people(rows))),
         missing_people=tuple(name for name in bundle.people if name not in present),
@@ -232,6 +232,18 @@ def _share(count: int, n: int) -> Share:
     return wilson(count / n if n else float("nan"), n)
 
 
+def _whose(strange: Sequence[tuple[_Named, NDArray[np.bool_]]]) -> NDArray[np.int64]:
+    """Give the strangers of several parts numbers; a loose picture is of somebody else each, as far as is known."""
+    found, used = [np.empty(0, np.int64)], 0
+    for one, rows in strange:
+        file = one.part.file
+        loose = np.array([name == NOBODY for name in file.people], bool)[file.person]
+        number = np.where(loose, len(file.people) + np.arange(len(file)), file.person)
+        found.append(used + number[rows])
+        used += len(file.people) + len(file)
+    return np.concatenate(found)
+
+
 def _balanced(people: Sequence[Person]) -> float:
     """Return the mean of everybody's own share, failures included."""
     return float(np.mean([person.right / person.images for person in people])) if people else float("nan")
@@ -274,9 +286,8 @@ def _notes(here: _Named, elsewhere: Sequence[_Named], failures: int) -> Iterator
         )
     elif here.part.place and strangers:
         yield f"Not known to the model, and so counted as strangers: {some_of(strangers)} in {here.part.place}."
-    for (
-        one
-    ) in elsewhere:  # counting them as strangers would punish right names, as known would mix in what nobody asked
+    # Counting them as strangers would punish right names; as known, it would mix in what nobody asked.
+    for one in elsewhere:
         if np.any(known := one.truth >= 0):
             where = one.part.place or one.part.file.path
             yield (

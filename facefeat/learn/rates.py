@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facefeat.errors import InputError, UsageError
+from facefeat.learn.metrics import Share, wilson
 
 
 @dataclass(frozen=True)
@@ -239,3 +240,20 @@ def design_effect(scores: NDArray[np.float64], person: NDArray[np.integer]) -> f
         return 1.0
     correlation = max(0.0, (between - inside) / (between + (usual - 1) * inside))
     return 1 + (float(counts @ counts) / n - 1) * correlation
+
+
+def clustered(share: float, scores: NDArray[np.float64], person: NDArray[np.integer]) -> Share:
+    """Return a share of pictures with Wilson's interval for as many as there would be if those of a person were not alike.
+
+    Parameters
+    ----------
+    share : float
+    scores : ndarray of shape (n,), float64
+        Of the pictures, by which it is seen how alike those of one person are; see ``design_effect``.
+    person : ndarray of shape (n,), int
+
+    Returns
+    -------
+    Share
+    """
+    return wilson(share, max(1, round(len(scores) / design_effect(scores, person))))

@@ -17,8 +17,7 @@ from facefeat.heads._rows import blocks
 from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
-from facefeat.learn.metrics import wilson
-from facefeat.learn.rates import design_effect, expected_threshold, measurable
+from facefeat.learn.rates import clustered, expected_threshold, measurable
 from facefeat.learn.splits import folds
 from facefeat.learn.threads import side_by_side
 from facefeat.learn.training import TrainingSet
@@ -163,8 +162,7 @@ def _reached(parts: list[_Part], y: NDArray[np.int32], fpir: float) -> tuple[flo
         others = np.concatenate([one for i, one in enumerate(scores) if i != number])
         named += int(np.sum(mine >= expected_threshold(others, fpir)))
     strangers = np.concatenate(scores)
-    effect = design_effect(strangers, y[np.concatenate([part[3] for part in parts])])
-    share = wilson(named / len(strangers), max(1, round(len(strangers) / effect)))
+    share = clustered(named / len(strangers), strangers, y[np.concatenate([part[3] for part in parts])])
     return share.mean, share.low, share.high
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from facefeat.learn import openset
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
+from facefeat.learn.metrics import wilson
 from facefeat.learn.openset import FPIRS, GRID, deal, measured
-from facefeat.learn.rates import auroc, design_effect, expected_threshold
+from facefeat.learn.rates import auroc, clustered, design_effect, expected_threshold
 from facefeat.learn.unknown import fit_score, similarities
 
 Table = tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]]
@@ -173,3 +174,10 @@ def test_pictures_that_are_all_alike_count_once_a_person() -> None:
     assert design_effect(np.arange(5.0), np.zeros(5, int)) == 5.0
     rng = np.random.default_rng(0)
     assert 1 <= design_effect(rng.normal(size=3000), np.repeat(np.arange(300), 10)) < 1.3
+
+
+def test_pictures_of_one_person_count_less_in_an_interval() -> None:
+    person = np.repeat(np.arange(6), 5)
+    alike, unlike = np.repeat(np.arange(6.0), 5), np.random.default_rng(0).normal(size=30)
+    assert clustered(0.5, alike, person) == wilson(0.5, 6)
+    assert clustered(0.5, unlike, np.arange(30)) == wilson(0.5, 30)
