@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from facefeat.learn.unknown import SCORE, choose_threshold
 
 SEARCH_FOLDS = 5
 SLOW_FOLDS = 3  # for the probabilities of heads that take long
+MANY = 20_000  # pictures, of which one fold is enough for the probabilities
 
 
 @dataclass(frozen=True)
@@ -240,12 +241,17 @@ def _confidence(
     random_state: int,
     workers: int,
 ) -> Confidence | None:
-    """Choose the temperature by folds; ``None`` where nobody has two pictures, or the head cannot be fitted in a fold."""
+    """Choose the temperature by folds, or one of them where pictures are many.
+
+    ``None`` where nobody has two pictures, or the head cannot be fitted in a fold.
+    """
     try:
         n_folds = SLOW_FOLDS if heads.is_slow(head) else SEARCH_FOLDS
         cut = folds(y, groups, people, n_folds=n_folds, random_state=random_state)
     except InputError:
         return None
+    if len(y) > MANY:
+        cut = replace(cut, splits=cut.splits[:1], repeat_of=cut.repeat_of[:1])
     step = step_of(len(cut.tested), len(people))
     results = cross_validate(X, y, cut.splits, [Trial(head, params)], workers, step=step)[0]
     if any(isinstance(result, str) for result in results):

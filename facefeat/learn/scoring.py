@@ -64,14 +64,18 @@ def _over_folds(
 
 
 def calibration_of(y: NDArray[np.int32], cut: Folds, results: Sequence[Result], step: int) -> Calibration | None:
-    """Measure a head's probabilities on the folds of the first repeat, in which each picture is tested once."""
-    return calibrate(
-        [
-            (result.scores, y[test][::step])
-            for repeat, (_, test), result in zip(cut.repeat_of, cut.splits, results, strict=True)
-            if repeat == 0 and isinstance(result, Outcome)
-        ]
-    )
+    """Measure a head's probabilities on the folds of the first repeat, in which each picture is tested once.
+
+    A single fold is halved, so that each half has the temperature of the other.
+    """
+    parts = [
+        (result.scores, y[test][::step])
+        for repeat, (_, test), result in zip(cut.repeat_of, cut.splits, results, strict=True)
+        if repeat == 0 and isinstance(result, Outcome)
+    ]
+    if len(parts) == 1:
+        parts = [(scores[half::2], truth[half::2]) for scores, truth in parts for half in (0, 1)]
+    return calibrate(parts)
 
 
 def against_best(rows: Sequence[Row], cut: Folds) -> tuple[Row, ...]:

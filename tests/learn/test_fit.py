@@ -134,3 +134,13 @@ def test_numbers_that_no_model_can_keep(
     with pytest.raises(error) as caught:
         fit(odd, tmp_path / "m", head="knn", layer="grey8")
     assert str(caught.value) == sentence.format(path=file.path) and not (tmp_path / "m").exists()
+
+
+def test_one_fold_of_many_pictures_is_enough_for_probabilities(
+    thumb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read(thumb_file)
+    all_folds = fit(file, tmp_path / "m.facefeat", head="lda").bundle.confidence
+    monkeypatch.setattr("facefeat.learn.fit.MANY", 20)
+    one_fold = fit(file, tmp_path / "m.facefeat", head="lda").bundle.confidence
+    assert all_folds is not None and one_fold is not None and (all_folds.n, one_fold.n) == (24, 5)
