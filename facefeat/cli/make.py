@@ -167,7 +167,10 @@ def compare(
 ) -> None:
     """Compare heads and layers on the same folds.
 
-    Example: facefeat compare --heads svm,logreg,lda
+    The report says which cannot be told from the best, how strangers fare, how far probabilities are off, and what was wrong
+    with the pictures.
+
+    Example: facefeat compare --heads svm,logreg,lda --test held-out.h5 --html report.html
     """
     from facefeat.features.store.file import read
     from facefeat.learn.compare import compare as run
