@@ -116,6 +116,8 @@ def compare(
         if seconds * n_fits > TOO_LONG and not (heads_wanted and layer)
     )
     chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
+    if not any(layer for _, layer in chosen):
+        raise InputError("Every head would take too long on so many pictures; name one with --heads.")
     tell = progress or (lambda what, n, total: None)
     found, failed = _scored(file, cut, trials, [one for one in chosen if one[1]], workers, tell)
     if not found:

@@ -73,6 +73,13 @@ def test_heads_that_take_too_long_are_left_out_unless_named(file: FeatureFile, m
     assert [row.head for row in named.rows] == ["svm"] and named.left_out == ()
 
 
+def test_where_all_would_take_too_long_one_must_be_named(file: FeatureFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facefeat.learn.compare.TOO_LONG", -1.0)
+    with pytest.raises(InputError) as caught:
+        compare(file, n_folds=3, workers=1)
+    assert str(caught.value) == "Every head would take too long on so many pictures; name one with --heads."
+
+
 def test_what_was_left_out_is_said() -> None:
     left_out = [("svm", "block4_pool", 340_000.0), ("knn", "block4_pool", 1500.0), ("pixel PCA", "", 5400.0)]
     assert left_out_sentence(left_out, "--heads") == (
