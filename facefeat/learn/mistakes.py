@@ -29,8 +29,9 @@ def mistakes_of(file: FeatureFile, row: Row, cut: Folds, groups: NDArray[np.int6
     tuple of Mistake
         Likeness is the cosine by which strangers are told, of a score fitted on all pictures.
     """
-    wrong = np.flatnonzero(row.named[0] != file.person[cut.tested])
-    pairs = [(int(cut.tested[i]), int(row.named[0][i])) for i in wrong]
+    tested = cut.tested
+    wrong = np.flatnonzero(row.named[0] != file.person[tested])
+    pairs = list(zip(tested[wrong].tolist(), row.named[0][wrong].tolist(), strict=True))
     looked, rest = pairs[:MOST], pairs[MOST:]
     if not looked:
         return ()
