@@ -27,10 +27,10 @@ from facefeat.learn import manifest as manifests
 from facefeat.learn.construct import constructed
 from facefeat.learn.gallery import Gallery, read_gallery
 from facefeat.learn.manifest import FORMAT, MANIFEST, VERSION, Manifest
+from facefeat.learn.unknown import SCORE
 from facefeat.learn.unknown import similarities as cosines_of
 
 MEMBERS = ("head.skops", "unknown.skops", "gallery.npz", "MODEL_CARD.md")
-UNKNOWN = ("prototype", {"whiten": True})  # the head that strangers are refused by, and its knobs
 SAMPLE = 8  # rows of the gallery that are tried
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -160,7 +160,7 @@ def _constructed(path: Path, values: Mapping[str, Any], members: Mapping[str, by
     version = manifests.check_format(path, values)
     gallery = read_gallery(members["gallery.npz"], manifest.people, f"gallery.npz in {path}", version)
     estimator = _fitted(members["head.skops"], manifest.head, manifest.params, gallery, f"head.skops in {path}")
-    unknown = _fitted(members["unknown.skops"], *UNKNOWN, gallery, f"unknown.skops in {path}")
+    unknown = _fitted(members["unknown.skops"], *SCORE, gallery, f"unknown.skops in {path}")
     sample = gallery.vectors[:SAMPLE].astype(np.float32)
     with np.errstate(all="ignore"):  # numbers from a file may be of any size
         for scores in (heads.decision_scores(estimator, sample), cosines_of(unknown, sample)):

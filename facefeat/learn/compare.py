@@ -94,18 +94,9 @@ def compare(
     started = time.perf_counter()
     if test is not None:  # a mismatch is said before any work
         file.recipe.require(test.recipe, str(test.path))
-    wanted = list(heads_wanted or (name for name in plugins.names("head") if slow or not heads.is_slow(name)))
-    for head in wanted:
-        heads.build(head)  # an unknown name is said before any work
-    usual = backbones.usual_layer(file.recipe)
-    names = list(layers or dict.fromkeys((*file.layers, usual)))
-    costs = _costs(file, wanted, names, baselines)
-    if not heads_wanted and not layers:  # what is slow is tried where it is most likely to be worth its time
-        costs = {
-            (head, layer): its
-            for (head, layer), its in costs.items()
-            if layer in ("", usual) or not heads.is_slow(head)
-        }
+    costs = _costs(file, heads_wanted, layers, slow)
+    if baselines:
+        costs |= {(name, ""): baseline_cost(name, len(file)) for name in BASELINES}
     groups = groups_of(file, workers=workers)
     cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
     trials = openset.deal(file.person, groups, stranger_repeats, random_state) if stranger_repeats else None
@@ -190,16 +181,21 @@ def _duration(seconds: float) -> str:
 
 
 def _costs(
-    file: FeatureFile, wanted: Sequence[str], layers: Sequence[str], baselines: bool
+    file: FeatureFile, heads_wanted: Sequence[str] | None, layers: Sequence[str] | None, slow: bool
 ) -> dict[tuple[str, str], float]:
-    """Estimate the seconds of a fold of every head on every layer, and of the baselines, whose layer is ''."""
-    widths = {layer: file.width(layer) for layer in layers}
-    costs = {
-        (head, layer): heads.cost(head, len(file), widths[layer], len(file.people))
-        for layer in layers
+    """Choose heads and layers, and estimate the seconds that each takes for a fold."""
+    wanted = heads_wanted or [name for name in plugins.names("head") if slow or not heads.is_slow(name)]
+    for head in wanted:
+        heads.build(head)  # an unknown name is said before any work
+    usual = backbones.usual_layer(file.recipe)
+    widths = {layer: file.width(layer) for layer in layers or (*file.layers, usual)}
+    return {
+        (head, layer): heads.cost(head, len(file), width, len(file.people))
+        for layer, width in widths.items()
         for head in wanted
+        # What is slow is tried where it is most likely to be worth its time.
+        if heads_wanted or layers or layer == usual or not heads.is_slow(head)
     }
-    return costs | {(name, ""): baseline_cost(name, len(file)) for name in BASELINES if baselines}
 
 
 def _scored(

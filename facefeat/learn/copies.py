@@ -71,6 +71,23 @@ class Near:
     agreement: float
 
 
+def among(digests: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which pictures are byte for byte among others.
+
+    Parameters
+    ----------
+    digests : ndarray of shape (n, 32), uint8
+        SHA-256 of the pictures.
+    others : ndarray of shape (n_others, 32), uint8
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    there = {digest.tobytes() for digest in others}
+    return np.array([digest.tobytes() in there for digest in digests], bool)
+
+
 def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None, workers: int = 1) -> list[Near]:
     """Find the near copies within a table.
 

@@ -16,7 +16,7 @@ from facefeat.features.extract import Progress
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.copies import Faces, near_copies_between
+from facefeat.learn.copies import Faces, among, near_copies_between
 from facefeat.learn.evaluation import Evaluation, Mistake, Person
 from facefeat.learn.metrics import Share, wilson
 from facefeat.learn.people import composed, matched, some_of
@@ -148,7 +148,7 @@ def _evaluated(probes: Probes) -> Evaluation:
     here = _named(bundle, probes.known)
     elsewhere = [_named(bundle, part) for part in probes.strangers]
     known, right = here.truth >= 0, here.ranks == 1
-    same = known & _in_gallery(file, bundle)
+    same = known & among(file.sha256, bundle.gallery.sha256)
     nearly = known & ~same & _near_gallery(file, bundle)
     fresh = known & ~same & ~nearly
     failures = _failures(probes.known, bundle)
@@ -204,11 +204,6 @@ def _named(bundle: Bundle, part: Part) -> _Named:
 
 def _owner(path: str) -> str:
     return composed(path.partition("/")[0])
-
-
-def _in_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
-    trained = {digest.tobytes() for digest in bundle.gallery.sha256}
-    return np.array([digest.tobytes() in trained for digest in file.sha256], bool)
 
 
 def _near_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
@@ -295,7 +290,7 @@ def _notes(here: _Named, elsewhere: Sequence[_Named], failures: int) -> Iterator
                 f"{some_of(one.people(known))} ({_pictures(known)})."
             )
     for one in (here, *elsewhere):
-        if np.any(copies := (one.truth < 0) & _in_gallery(one.part.file, bundle)):
+        if np.any(copies := (one.truth < 0) & among(one.part.file.sha256, bundle.gallery.sha256)):
             first = one.part.place + one.part.file.paths[int(copies.argmax())]
             yield (
                 f"{_pictures(copies)} of strangers trained the model, byte for byte, under a name that it knows; "

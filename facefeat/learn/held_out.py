@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facefeat.data.folder import escaped
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.comparison import Row, TestScore, TestSet
-from facefeat.learn.copies import Faces, near_copies_between
+from facefeat.learn.copies import Faces, among, near_copies_between
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.metrics import wilson
 from facefeat.learn.people import matched
@@ -66,8 +66,7 @@ def _leaks(
     file: FeatureFile, other: FeatureFile, known: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which of the known rows are in the training pictures byte for byte, and which nearly."""
-    trained = {digest.tobytes() for digest in file.sha256}
-    same = np.array([digest.tobytes() in trained for digest in other.sha256], bool)
+    same = among(other.sha256, file.sha256)
     near = np.zeros(len(other), bool)
     near[[one.first for one in near_copies_between(Faces.of(other), Faces.of(file))]] = True
     return same[known], (near & ~same)[known]

@@ -22,6 +22,7 @@ from facefeat.features.extract import Progress, extract
 from facefeat.features.layers import parts
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle
+from facefeat.learn.copies import among
 from facefeat.learn.pair_scores import Decisions, TradeOff, decide, fold_scores, trade_off
 from facefeat.learn.pairs import Pairs, Picture, composed, locate
 
@@ -261,5 +262,4 @@ def _people(file: FeatureFile, used: NDArray[np.int64]) -> set[str]:
 
 
 def _trained(file: FeatureFile, used: NDArray[np.int64], bundle: Bundle) -> int:
-    theirs = {digest.tobytes() for digest in bundle.gallery.sha256}
-    return sum(digest.tobytes() in theirs for digest in file.sha256[used])
+    return int(among(file.sha256[used], bundle.gallery.sha256).sum())
