@@ -222,8 +222,24 @@ def _export(network: Network, folder: Path) -> None:
         model = network.build()
         _mend_openvino()
         model.export(str(folder / "model.xml"), format="openvino", verbose=False)
+    _keep_outputs(folder, len(model.outputs))
     digests = {name: _sha256(folder / name) for name in _FILES}
     (folder / "sha256.json").write_text(json.dumps(digests))
+
+
+def _keep_outputs(folder: Path, n: int) -> None:
+    """Take out of an export what are no outputs of the network, and stand behind them.
+
+    OpenVINO makes outputs of the halves of every function with a gradient of its own, such as TensorFlow's SiLU.
+    """
+    import openvino
+
+    model = _core().read_model(str(folder / "model.xml"), config={"ENABLE_MMAP": False})
+    others = model.get_results()[n:]
+    for other in others:
+        model.remove_result(other)
+    if others:
+        openvino.serialize(model, str(folder / "model.xml"))
 
 
 def _mend_openvino() -> None:

@@ -16,8 +16,18 @@ from facefeat.errors import DamagedFile, ForeignFile, InputError
 Tensors = dict[str, NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# What Keras and its older selves call the two tensors of a convolution.
-_LEAVES = {"kernel": ("kernel", "kernel:0", "W_1:0", "0"), "bias": ("bias", "bias:0", "b_1:0", "1")}
+# What Keras and its older selves call a layer's tensors.
+_LEAVES = {
+    "kernel": ("kernel", "kernel:0", "W_1:0", "0"),
+    "bias": ("bias", "bias:0", "b_1:0", "1"),
+    "depthwise_kernel": ("depthwise_kernel", "depthwise_kernel:0", "kernel", "0"),
+    "gamma": ("gamma", "gamma:0", "0"),
+    "beta": ("beta", "beta:0", "1"),
+    "moving_mean": ("moving_mean", "moving_mean:0", "2"),
+    "moving_variance": ("moving_variance", "moving_variance:0", "3"),
+    "mean": ("mean", "mean:0", "0"),
+    "variance": ("variance", "variance:0", "1"),
+}
 
 
 @dataclass(frozen=True)

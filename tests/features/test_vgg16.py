@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 from facefeat.engines.choose import choose
 from facefeat.engines.keras import import_keras
 from facefeat.engines.network import Engine
-from facefeat.errors import DamagedFile, StorageError
+from facefeat.errors import DamagedFile
 from facefeat.features import backbone as shared
 from facefeat.features.backbones import vgg16
 from facefeat.features.encode import Encoder, plan
@@ -156,20 +155,6 @@ def test_the_exported_copy_is_named_by_what_decides_its_numbers(monkeypatch: pyt
         vgg16.load(made.recipe, made.weights, Recorder(), 4)  # type: ignore[arg-type]
     assert keys[0] == keys[1]
     assert len(set(keys)) == len(choices) - 1
-
-
-def test_a_download_that_fails_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*args: Any, **kwargs: Any) -> str:
-        raise ConnectionError
-
-    monkeypatch.setattr(import_keras().utils, "get_file", offline)
-    with pytest.raises(StorageError) as caught:
-        vgg16.weights("keras")
-    name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    assert str(caught.value) == (
-        f"{vgg16.OFFICIAL_URL} (59 MB, MD5 {vgg16.OFFICIAL_MD5}) cannot be downloaded. "
-        f"Fetch it elsewhere and put it at {cache / 'weights' / name}, or give it as --weights FILE."
-    )
 
 
 def test_preprocessing_takes_raw_rgb() -> None:
