@@ -101,7 +101,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
     places = {
-        "h5py": ("facefeat.features.store", "facefeat.features.weights"),
+        "h5py": ("facefeat.features.store", "facefeat.features.tensors.hdf5"),
         "keras": ("facefeat.engines.keras",),
         "tensorflow": ("facefeat.engines.keras",),
         "openvino": ("facefeat.engines.openvino", "facefeat.engines.int8"),

@@ -88,11 +88,13 @@ def test_a_missing_file_or_a_folder(tmp_path: Path) -> None:
     assert complaint(tmp_path, InputError) == f"There is no weights file {tmp_path}."
 
 
-@pytest.mark.parametrize("data", [b"", b"text", b"\x80\x04\x95pickle", b"\x93NUMPY"])
+@pytest.mark.parametrize("data", [b"", b"text", b"\x93NUMPY"])
 def test_a_file_of_another_kind(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "w"
     path.write_bytes(data)
-    assert complaint(path, ForeignFile) == f"{path} is no weights file: a .npz or Keras .h5 file was expected."
+    assert complaint(path, ForeignFile) == (
+        f"{path} is no weights file: a .npz, Keras' .h5, .safetensors or .onnx file was expected."
+    )
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:
@@ -106,8 +108,8 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
 
 
 def test_a_pickle_inside_is_not_opened(tmp_path: Path) -> None:
-    path = npz(tmp_path / "w.npz", {**TENSORS, "block1_conv1/bias": np.array([{}], dtype=object)})
-    assert complaint(path, DamagedFile).startswith(f"{path} cannot be read: ")
+    path = npz(tmp_path / "w.npz", {**TENSORS, "block1_conv1/bias": np.array([{}] * 4, dtype=object)})
+    assert complaint(path, ForeignFile) == f"{path}: block1_conv1/bias does not hold plain numbers."
 
 
 def test_text_instead_of_numbers(tmp_path: Path) -> None:
@@ -115,11 +117,9 @@ def test_text_instead_of_numbers(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["block1_conv1/kernel"] = TENSORS["block1_conv1/kernel"]
         file["block1_conv1/bias"] = ["a", "b", "c", "d"]
-    assert complaint(path, DamagedFile).startswith(f"{path} cannot be read: ")
+    assert complaint(path, ForeignFile) == f"{path}: block1_conv1/bias does not hold plain numbers."
 
 
-# NumPy leaves a .npz open that it could not read, and its file is closed when the error is forgotten.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("kind", ["cut", "flipped", "squeezed and flipped"])
 def test_a_damaged_npz(tmp_path: Path, kind: str) -> None:
     path = npz(tmp_path / "w.npz", TENSORS, compressed=kind.startswith("squeezed"))
