@@ -13,6 +13,7 @@ from facefeat.cli.demo import demo
 from facefeat.cli.doctor import doctor
 from facefeat.cli.howmany import howmany
 from facefeat.cli.match import match
+from facefeat.cli.weights import app as weights
 
 app = typer.Typer(
     name="facefeat",
@@ -28,6 +29,7 @@ for command in (
     look.info, look.check, files.merge, files.prune, look.heads, look.backbones, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(weights)
 
 
 def _version(wanted: bool) -> None:

@@ -18,6 +18,9 @@ def extract(
     weights: Annotated[
         str | None, typer.Option(help="imagenet (carried), keras (downloads the official file), or a file.")
     ] = None,
+    preprocess: Annotated[
+        str | None, typer.Option(help="For your own weights: what the pixels become first, such as vggface.")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the face that the network sees, 32 to 512 pixels.")] = None,
     layers: Annotated[str | None, typer.Option(help="Where vectors are read, with commas.")] = None,
     pooling: Annotated[str | None, typer.Option(help="avg, max, grid2 or flatten.")] = None,
@@ -67,6 +70,7 @@ def extract(
         pooling=pooling,
         faces_mode=faces,
         flip=flip,
+        preprocess=preprocess,
         policy=policy,
         template=template,
         margin=margin,

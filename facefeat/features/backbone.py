@@ -39,8 +39,13 @@ class Backbone(Protocol):
     WEIGHTS : tuple of str
         Names that ``weights`` knows, the default first.
 
-    Optional: ``network(recipe, weights, batch_size)``, which describes it as the one
-    ``facefeat.engines.network.Network`` that ``load`` runs. Those that have it can be computed in int8.
+    Optional:
+
+    * ``network(recipe, weights, batch_size)``, which describes it as the one ``facefeat.engines.network.Network``
+      that ``load`` runs. Those that have it can be computed in int8. If ``load`` runs a Keras model, ``shapes()``
+      names the model's tensors and ``build(recipe, tensors)`` makes it.
+    * ``OFFICIAL``, the ``facefeat.features.official.Official`` of each name in ``WEIGHTS`` that is fetched.
+    * ``PREPROCESSINGS``, what may become of the pixels first, the default first; the default is ``None`` in a recipe.
     """
 
     SUMMARY: str
@@ -114,12 +119,28 @@ def keras_network(recipe: Recipe, build: Callable[[], Any], batch_size: int) -> 
     -------
     Network
     """
-    decides = ("backbone", "weights_sha256", "layers", "pooling", "input_size")
+    decides = ("backbone", "weights_sha256", "layers", "pooling", "input_size", "preprocess")
     record = {name: value for name, value in recipe.as_dict().items() if name in decides}
     key = hashlib.sha256(canonical_json({"export": 1, **record}).encode()).hexdigest()
     shape = (recipe.input_size, recipe.input_size, 3)
     ranges = recipe.calibration.ranges if recipe.calibration else ()
     return Network(recipe.backbone, key, build, shape, batch_size, ranges=ranges)
+
+
+def preprocessing(backbone: Backbone, name: str | None) -> str | None:
+    """Return what a recipe holds for a preprocessing that was asked for: ``None`` for the backbone's own.
+
+    Raises
+    ------
+    UsageError
+        If the backbone knows none of that name.
+    """
+    known = tuple(getattr(backbone, "PREPROCESSINGS", ()))
+    if name is not None and name not in known:
+        if not known:
+            raise UsageError(f"This backbone has one preprocessing only; '{name}' was given. Leave --preprocess out.")
+        raise unknown_name("preprocessing", name, known)
+    return None if name is None or name == known[0] else name
 
 
 def network_of(recipe: Recipe, weights: Weights, batch_size: int) -> Network:

@@ -15,7 +15,7 @@ from facefeat.data.detectors import Knobs
 from facefeat.data.finder import FaceFinder
 from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
-from facefeat.errors import DamagedFile, RecipeMismatch, unknown_name
+from facefeat.errors import DamagedFile, RecipeMismatch, UsageError, unknown_name
 from facefeat.features import backbone as backbones
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Weights
@@ -47,6 +47,7 @@ def plan(
     pooling: str | None = None,
     faces_mode: str = "auto",
     flip: bool = True,
+    preprocess: str | None = None,
     **face_knobs: Unpack[Knobs],
 ) -> Plan:
     """Fill a recipe's fields from a few choices and the backbone's defaults.
@@ -64,6 +65,8 @@ def plan(
         ``'none'``: the whole picture; see ``facefeat.data.detectors.face_step``.
     flip : bool, default=True
         Average over the face and its mirror image.
+    preprocess : str or None
+        What becomes of the pixels first, by a name of the backbone's ``PREPROCESSINGS``; its first by default.
     **face_knobs
         ``template``, ``margin``, ``policy``, ``min_score`` and ``min_face`` of ``facefeat.data.faces.FaceStep``.
 
@@ -74,7 +77,8 @@ def plan(
     Raises
     ------
     UsageError
-        For an unknown name, or a value out of range.
+        For an unknown name, a value out of range, or weights whose names say that they want a preprocessing that
+        was not asked for.
     InputError
         If there is no such file.
     """
@@ -83,7 +87,13 @@ def plan(
     pooling = pooling or network.POOLINGS[0]
     if pooling not in network.POOLINGS:
         raise unknown_name("pooling", pooling, network.POOLINGS)
+    prepared = backbones.preprocessing(network, preprocess)
     found = network.weights(weights or network.WEIGHTS[0])
+    if found.preprocess and preprocess is None:
+        raise UsageError(
+            f"{weights} names its layers as the weights of {found.preprocess} do, which were trained on other pixels; "
+            f"extract with: --weights {weights} --preprocess {found.preprocess}"
+        )
     recipe = Recipe(
         backbone=backbone,
         weights=found.name,
@@ -93,6 +103,7 @@ def plan(
         input_size=network.DEFAULT_SIZE if size is None else size,
         flip=flip,
         faces=step,
+        preprocess=prepared,
     )
     return Plan(recipe, found, detector)
 
@@ -116,8 +127,15 @@ def plan_of(recipe: Recipe, weights: str | None = None, detector: Path | None = 
     ------
     DamagedFile
         If the weights found are not those of the recipe.
+    RecipeMismatch
+        If the backbone does not know the recipe's preprocessing.
     """
     network = backbones.get(recipe.backbone)
+    if recipe.preprocess is not None and recipe.preprocess not in getattr(network, "PREPROCESSINGS", ()):
+        raise RecipeMismatch(
+            f"The vectors were made with the preprocessing '{recipe.preprocess}', which {recipe.backbone} does not know; "
+            "install a newer facefeat."
+        )
     if weights is None and recipe.weights == "file":
         raise DamagedFile(
             f"The vectors were made with a weights file (SHA-256 {recipe.weights_sha256[:12]}); give it as --weights FILE."

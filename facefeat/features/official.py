@@ -60,7 +60,9 @@ class Official:
         return f"{self.url} ({self.bytes / 1e6:.0f} MB{f', MD5 {self.md5}' if self.md5 else ''})"
 
 
-def find(source: str, officials: Mapping[str, Official], shapes: Shapes) -> Weights:
+def find(
+    source: str, officials: Mapping[str, Official], shapes: Shapes, other_names: Mapping[str, str] | None = None
+) -> Weights:
     """Find weights by the name of a published file, fetching it where it is not there yet, or by a path.
 
     Parameters
@@ -70,6 +72,8 @@ def find(source: str, officials: Mapping[str, Official], shapes: Shapes) -> Weig
         By the names that ``source`` may have.
     shapes : mapping of str to tuple of int
         The network's tensors, in its order.
+    other_names : mapping of str to str or None
+        As ``facefeat.features.weights.from_file``.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def find(source: str, officials: Mapping[str, Official], shapes: Shapes) -> Weig
         As ``facefeat.features.weights.from_file``.
     """
     if source not in officials:
-        return from_file(source, shapes)
+        return from_file(source, shapes, other_names)
     official = officials[source]
     found = from_file(fetch(official), shapes)
     if official.sha256 and found.sha256 != official.sha256:
@@ -114,7 +118,7 @@ def fetch(official: Official, progress: Progress | None = None) -> Path:
     ----------
     official : Official
     progress : callable or None
-        Called as ``progress(what, bytes done, bytes in all)``.
+        Called as ``progress(what, MB done, MB in all)``.
 
     Returns
     -------
@@ -126,32 +130,39 @@ def fetch(official: Official, progress: Progress | None = None) -> Path:
         If it cannot be downloaded or written, or is not the published file; with what to do by hand.
     """
     path = official.path
-    if is_here(official):
-        return path
-    with durable.storage_errors(path):
-        durable.make_folder(path.parent)
-        with durable.beside(path) as (handle, _):
-            done, hashed = 0, _md5()
-            for chunk in _chunks(official):
-                done += len(chunk)
-                if done > official.bytes:
-                    raise _failed(official, f"it is longer than {official.bytes:,} bytes")
-                hashed.update(chunk)
-                durable.write_all(handle, chunk)
-                if progress:
-                    progress(f"fetching {official.name}", done, official.bytes)
-            if done < official.bytes:
-                raise _failed(official, f"it stopped after {done:,} of {official.bytes:,} bytes")
-            if official.md5 and hashed.hexdigest() != official.md5:
-                raise _failed(official, f"what came has the MD5 {hashed.hexdigest()}")
+    if not is_here(official):
+        with durable.storage_errors(path):
+            durable.make_folder(path.parent)
+            with durable.beside(path) as (handle, _):
+                _write(official, handle, progress)
     return path
+
+
+def _write(official: Official, handle: int, progress: Progress | None) -> None:
+    done, hashed = 0, _md5()
+    for chunk in _chunks(official):
+        done += len(chunk)
+        if done > official.bytes:
+            raise _failed(official, f"what came is longer than {official.bytes:,} bytes")
+        hashed.update(chunk)
+        durable.write_all(handle, chunk)
+        if progress:
+            progress(f"fetching {official.name}, MB", done // 10**6, max(1, official.bytes // 10**6))
+    if done < official.bytes:
+        raise _failed(official, f"it stopped after {done:,} of {official.bytes:,} bytes")
+    if official.md5 and hashed.hexdigest() != official.md5:
+        raise _failed(official, f"what came has the MD5 {hashed.hexdigest()}")
 
 
 class _SameSafety(urllib.request.HTTPRedirectHandler):
     """Follow no redirection to a place that could not have been asked itself."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _check_scheme(newurl)
+        try:
+            _check_scheme(newurl)
+        except ValueError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -175,6 +186,7 @@ def _check_scheme(url: str) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
+        error.close()  # it is the answer, too
         return f"the server answered {error.code}"
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, TimeoutError):

@@ -77,6 +77,8 @@ class Recipe:
         ``'full'`` is shared by float32, bfloat16 and float16, which agree to rounding; ``'int8'`` is not.
     calibration : Calibration or None
         Of ``'int8'``; ``None`` until it was found.
+    preprocess : str or None
+        What the pixels become first, by a name of the backbone's; ``None``: as it does by itself.
     format : int
         Of this record.
     """
@@ -93,6 +95,7 @@ class Recipe:
     colour: str = "rgb8, alpha over white"
     numerics: str = "full"
     calibration: Calibration | None = None
+    preprocess: str | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -104,12 +107,14 @@ class Recipe:
             raise UsageError("At least one layer is needed.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as plain JSON values; without a calibration, the record does not name it."""
+        """Return the record as plain JSON values; it names neither a calibration nor a preprocessing that is None."""
         values = {**asdict(self), "layers": list(self.layers), "faces": self.faces.as_dict()}
         if self.calibration is None:
             del values["calibration"]
         else:
             values["calibration"]["ranges"] = [list(ends) for ends in self.calibration.ranges]
+        if self.preprocess is None:
+            del values["preprocess"]
         return values
 
     def to_json(self) -> str:

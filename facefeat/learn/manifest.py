@@ -134,6 +134,7 @@ def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:
     network, plain = backbones.get(recipe.backbone), Recipe("", "", "", ("",), "avg", 32, False)
     # Weights of any other name would be looked for as a file of that name.
     known = recipe.pooling in network.POOLINGS and recipe.weights in (*network.WEIGHTS, "file")
+    known = known and recipe.preprocess in (None, *getattr(network, "PREPROCESSINGS", ()))
     known &= set(recipe.layers) <= set(network.LAYERS) and len(set(recipe.layers)) == len(recipe.layers)
     same = all(getattr(recipe, name) == getattr(plain, name) for name in ("colour", "format"))
     same &= recipe.numerics == "full" or (recipe.numerics == "int8" and hasattr(network, "network"))

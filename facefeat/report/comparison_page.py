@@ -184,7 +184,7 @@ def _origin(found: Comparison, file: FeatureFile) -> list[tuple[str, str, str]]:
         ("folds", f"{cut.n_folds}, {words.counted(cut.repeats, 'repeat')}; random_state {cut.random_state}", ""),
         ("pictures", f"{found.n_images:,} of {words.counted(found.n_people, 'person', 'people')}, "
                      f"{found.n_tested:,} tested", ""),
-        ("network", f"{recipe.backbone} ({recipe.weights}), {recipe.input_size} px, {recipe.pooling}{flip}", ""),
+        ("network", f"{recipe.backbone} ({words.weights(recipe)}), {recipe.input_size} px, {recipe.pooling}{flip}", ""),
         ("faces", recipe.faces.detector, ""),
         ("recipe", recipe.sha256[:12], recipe.sha256),
         ("vectors by", file.ran_on, ""),

@@ -143,7 +143,7 @@ def _origin(found: Evaluation, bundle: Bundle) -> list[tuple[str, str, str]]:
     return [
         ("head", f"{bundle.head} on {words.layer(bundle.layer)}, {knobs}", ""),
         ("threshold", " ".join(words.threshold_sentences(found.threshold)), ""),
-        ("network", f"{recipe.backbone} ({recipe.weights}), {recipe.input_size} px, {recipe.pooling}", ""),
+        ("network", f"{recipe.backbone} ({words.weights(recipe)}), {recipe.input_size} px, {recipe.pooling}", ""),
         ("faces", recipe.faces.detector, ""),
         ("recipe", recipe.sha256[:12], recipe.sha256),
         ("vectors by", found.ran_on, ""),

@@ -190,7 +190,7 @@ def _layers(file: FeatureFile) -> list[str]:
 
 def _recipe(recipe: Recipe) -> Facts:
     flip = ", mirrored mean" if recipe.flip else ""
-    text = f"{recipe.backbone} ({recipe.weights}), {recipe.input_size} px, {recipe.pooling}{flip}"
+    text = f"{recipe.backbone} ({words.weights(recipe)}), {recipe.input_size} px, {recipe.pooling}{flip}"
     rows = [("recipe", f"{text}, faces: {recipe.faces.detector}"), ("", f"SHA-256 {recipe.sha256}")]
     return rows + [("int8", line) for line in words.rounding(recipe)]
 

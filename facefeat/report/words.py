@@ -46,6 +46,11 @@ def layer(name: str) -> str:
     return f"{stem}{'+'.join(middles)}{end}" if others and all(middles) else name
 
 
+def weights(recipe: Recipe) -> str:
+    """Name the weights, and what became of the pixels where that is not the backbone's own."""
+    return recipe.weights if recipe.preprocess is None else f"{recipe.weights}, {recipe.preprocess}"
+
+
 def interval(share: Share) -> str:
     """Write an interval in percent.
 

@@ -122,7 +122,9 @@ def _layers(made: Plan) -> list[tuple[Any, Any, bool]]:
 
 
 def _centred(pixels: Any) -> Any:
-    return np.ascontiguousarray(pixels[..., ::-1].astype(np.float32) - np.array(vgg16.BGR_MEAN, np.float32))
+    return np.ascontiguousarray(
+        pixels[..., ::-1].astype(np.float32) - np.array(vgg16.PREPROCESSINGS["imagenet"], np.float32)
+    )
 
 
 def _in_batches(run: Vectors) -> Vectors:

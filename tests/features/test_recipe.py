@@ -46,6 +46,7 @@ FULL = st.builds(
     flip=st.booleans(),
     faces=FACES,
     resize=st.sampled_from(RESIZES),
+    preprocess=st.none() | WORDS,
 )
 RECIPES = st.builds(lambda recipe, numerics: replace(recipe, **numerics), FULL, NUMERICS)
 MTCNN = FaceStep(detector="mtcnn", version="1.0.0", weights_sha256="a" * 64)

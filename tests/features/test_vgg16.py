@@ -160,5 +160,5 @@ def test_the_exported_copy_is_named_by_what_decides_its_numbers(monkeypatch: pyt
 def test_preprocessing_takes_raw_rgb() -> None:
     keras = import_keras()
     rgb = random_pixels(16, 16)[None].astype(np.float32)
-    ours = rgb[..., ::-1] - np.array(vgg16.BGR_MEAN, np.float32)
+    ours = rgb[..., ::-1] - np.array(vgg16.PREPROCESSINGS["imagenet"], np.float32)
     np.testing.assert_allclose(ours, keras.applications.vgg16.preprocess_input(rgb.copy()), atol=1e-4)

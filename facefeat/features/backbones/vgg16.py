@@ -6,6 +6,7 @@ K. Simonyan, A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Ima
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -30,7 +31,12 @@ POOLINGS = ("grid2", "avg", "max", "flatten")
 WEIGHTS = ("imagenet", "keras")
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-BGR_MEAN = _vgg.BGR_MEAN
+
+# Subtracted, blue first. O. M. Parkhi, A. Vedaldi, A. Zisserman, "Deep Face Recognition", BMVC 2015, trained the same
+# network on faces, less the mean of theirs.
+PREPROCESSINGS = {"imagenet": _vgg.BGR_MEAN, "vggface": (93.5940, 104.7624, 129.1863)}
+# What their layers are called, block1_conv1 being conv1_1.
+VGGFACE = {f"conv{b}_{i}": f"block{b}_conv{i}" for b, (n, _) in enumerate(BLOCKS, 1) for i in range(1, n + 1)}
 
 # The carried file: the published tensors rounded to float16, hashed as float32 again.
 CARRIED = "vgg16_imagenet.npz"
@@ -60,7 +66,7 @@ def weights(source: str = "imagenet") -> Weights:
     ----------
     source : {'imagenet', 'keras'} or path
         ``'imagenet'``: carried by the package, in float16. ``'keras'``: the official file, downloaded
-        once into the cache folder. Else a file of the user's.
+        once into the cache folder. Else a file of the user's, whose layers may have the names of VGGFace's.
 
     Returns
     -------
@@ -73,7 +79,8 @@ def weights(source: str = "imagenet") -> Weights:
     """
     if source == "imagenet":
         return Weights("imagenet", CARRIED_SHA256, _carried)
-    return find(source, OFFICIAL, shapes())
+    found = find(source, OFFICIAL, shapes(), VGGFACE)
+    return replace(found, preprocess="vggface") if found.renamed else found
 
 
 def load(recipe: Recipe, weights: Weights, engine: Engine, batch_size: int) -> Run:
@@ -88,7 +95,7 @@ def network(recipe: Recipe, weights: Weights, batch_size: int) -> Network:
 
 def build(recipe: Recipe, tensors: Tensors) -> Any:
     """Build the Keras model, raw RGB in, one row a layer out; see ``facefeat.features.backbones._vgg.build``."""
-    return _vgg.build(recipe, tensors, BLOCKS)
+    return _vgg.build(recipe, tensors, BLOCKS, PREPROCESSINGS[recipe.preprocess or "imagenet"])
 
 
 def _carried() -> Tensors:
