@@ -136,12 +136,16 @@ def _opened(path: Path) -> Iterator[Listing]:
 
 def _renamed(listing: Listing, other_names: Mapping[str, str]) -> Listing | None:
     """Call the layers as the network does, where the file has another's names for them."""
-    entries = [
-        replace(entry, layers=tuple(other_names.get(layer, layer) for layer in entry.layers))
-        for entry in listing.entries
-    ]
-    changed = any(new.layers != old.layers for new, old in zip(entries, listing.entries, strict=True))
-    return replace(listing, entries=entries) if changed else None
+    entries = [_called(entry, other_names) for entry in listing.entries]
+    return replace(listing, entries=entries) if entries != list(listing.entries) else None
+
+
+def _called(entry: Entry, other_names: Mapping[str, str]) -> Entry:
+    theirs = [layer for layer in entry.layers if layer in other_names]
+    if not theirs:
+        return entry
+    layers = tuple(other_names.get(layer, layer) for layer in entry.layers)
+    return replace(entry, layers=layers, leaf=entry.leaf.removeprefix(f"{theirs[-1]}_"))
 
 
 def _told(path: Path, listing: Listing, shapes: Shapes) -> tuple[dict[str, Entry], str]:
