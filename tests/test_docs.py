@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
@@ -12,15 +13,24 @@ import pytest
 import skops.io
 from typer.testing import CliRunner
 
+from facefeat import plugins
 from facefeat.cli.app import app
 from facefeat.data import picture, pixels
+from facefeat.errors import UsageError
+from facefeat.features.encode import plan
 from facefeat.features.store import columns
+from facefeat.features.store.file import read
 from facefeat.learn import bundle
 from tests.heads.test_contract import toy
+from tests.making import write_people
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 COMMANDS = {command.callback.__name__ for command in app.registered_commands if command.callback}
+GROUPS = {
+    group.name: {command.name or command.callback.__name__ for command in group.typer_instance.registered_commands}
+    for group in app.registered_groups
+}
 
 
 def lines_of(page: Path) -> list[str]:
@@ -32,14 +42,16 @@ def lines_of(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
     for line in lines_of(page):
-        name = line.split()[1]
-        assert name in COMMANDS, line
-        text = CliRunner().invoke(app, [name, "--help"]).stdout
+        name, *rest = line.split()[1:]
+        assert name in COMMANDS or rest[0] in GROUPS[name], line
+        text = CliRunner().invoke(app, [name, *([] if name in COMMANDS else rest[:1]), "--help"]).stdout
         for option in re.findall(r"(?<= )--[a-z-]+", line):
             assert option in text, line
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize(
+    "name", sorted(COMMANDS | {f"{group} {one}" for group, ones in GROUPS.items() for one in ones})
+)
 def test_every_command_is_in_the_readme_or_the_docs(name: str) -> None:
     assert any(f"facefeat {name}" in page.read_text() for page in PAGES)
 
@@ -75,6 +87,48 @@ def test_the_head_of_the_docs_works() -> None:
         assert np.mean(again.predict(X) == y) >= 0.9
     finally:
         del sys.modules[module.__name__]
+
+
+def test_the_backbone_of_the_docs_works(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/adding-a-backbone.md").read_text()
+    source = next(block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "def build" in block)
+    (tmp_path / "facefeat_gabor.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("gabor", "facefeat_gabor", "facefeat.backbones")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == point.group else [])
+    plugins._others.cache_clear()
+    try:
+        data, output = write_people(tmp_path / "people", {"ada": 4, "bob": 4, "cleo": 4}), tmp_path / "features.h5"
+        words = [
+            "extract",
+            str(data),
+            "-o",
+            str(output),
+            "--backbone",
+            "gabor",
+            "--faces",
+            "none",
+            "--engine",
+            "openvino",
+        ]
+        assert CliRunner().invoke(app, words).exit_code == 0
+        assert "gabor" in CliRunner().invoke(app, ["backbones"]).stdout
+        file = read(output)
+        assert (file.layers, file.vectors("cells8").shape) == (("cells8", "cells4"), (12, 8 * 8 * 24))
+        for layer in file.layers:
+            X = file.vectors(layer) - file.vectors(layer).mean(axis=0)
+            cosines = X @ X.T / np.outer(*[np.linalg.norm(X, axis=1)] * 2) - 2 * np.eye(len(X))
+            assert (file.person[cosines.argmax(axis=1)] == file.person).all()
+        network = sys.modules["facefeat_gabor"]
+        even_light = np.full((1, 64, 64, 3), 200, np.float32)
+        made = plan("gabor", layers=["cells8"], pooling="flatten", faces_mode="none")
+        strength = np.asarray(network.build(made.recipe, made.weights.read())(even_light)).reshape(8, 8, 24)
+        assert strength[2:6, 2:6].max() < 0.01 < 1 < strength.max()  # but for the face's edges
+        with pytest.raises(UsageError, match="computes its weights"):
+            plan("gabor", weights="w.npz")
+    finally:
+        plugins._others.cache_clear()
+        sys.modules.pop("facefeat_gabor", None)
 
 
 def test_the_picture_of_the_report_fetches_nothing() -> None:

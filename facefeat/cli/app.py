@@ -29,7 +29,7 @@ for command in (
     look.info, look.check, files.merge, files.prune, look.heads, look.backbones, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)
-app.add_typer(weights)
+app.add_typer(weights, name="weights")
 
 
 def _version(wanted: bool) -> None:
