@@ -12,6 +12,7 @@
         NewerFile                     4  made by a newer facefeat
         RecipeMismatch                4  vectors of one recipe, a head of another
       LockedError       (RuntimeError)5  another run holds the file
+      ExportDiffers     (RuntimeError)1  an exported model gives other answers than the model
       StorageError      (OSError)     6  no space, read-only, or another I/O failure
       MissingExtra      (ImportError) 7  an optional package is not installed
 
@@ -26,6 +27,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "DamagedFile",
+    "ExportDiffers",
     "FacefeatError",
     "FileFormatError",
     "ForeignFile",
@@ -104,6 +106,10 @@ class LockedError(FacefeatError, RuntimeError):
     """Another run is writing the same file."""
 
     exit_code = 5
+
+
+class ExportDiffers(FacefeatError, RuntimeError):
+    """An exported model gives other answers than the model, so it was not written."""
 
 
 class StorageError(FacefeatError, OSError):

@@ -16,6 +16,7 @@ CODES = {
     "NewerFile": 4,
     "RecipeMismatch": 4,
     "LockedError": 5,
+    "ExportDiffers": 1,
     "StorageError": 6,
     "MissingExtra": 7,
 }
@@ -34,6 +35,7 @@ def test_every_error_has_its_exit_code() -> None:
         (errors.InputError, ValueError),
         (errors.FileFormatError, ValueError),
         (errors.LockedError, RuntimeError),
+        (errors.ExportDiffers, RuntimeError),
         (errors.StorageError, OSError),
         (errors.MissingExtra, ImportError),
     ],

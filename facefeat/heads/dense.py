@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facefeat.heads import _layers
 from facefeat.heads._estimator import Classifier, rows_of, softmax
 from facefeat.heads._fitted import check_array
 from facefeat.heads._rows import training_rows
@@ -94,6 +95,14 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
     for i, (kernel, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         check_array(kernel, sides[i : i + 2], "coefs_")
         check_array(bias, sides[i + 1 : i + 2], "intercepts_")
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    *hidden, last = zip(classifier.coefs_, classifier.intercepts_, strict=True)
+    for kernel, bias in hidden:
+        rows = _layers.dense(rows, kernel, bias, "relu")
+    return _layers.dense(rows, *last, "softmax")
 
 
 class DenseClassifier(Classifier):

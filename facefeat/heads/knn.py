@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.heads import _applied
+from facefeat.heads import _applied, _layers
 from facefeat.heads._fitted import check_array, check_attributes
 from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
 
@@ -18,7 +18,18 @@ SUMMARY = "nearest neighbours, cosine (needs no training; every picture is kept)
 GRID: dict[str, list[Any]] = {"n_neighbors": [1, 3, 5]}
 APPLIED = _applied.KNeighborsClassifier
 
-__all__ = ["APPLIED", "GRID", "SUMMARY", "TRUSTED", "build", "check_fitted", "cost", "fit_shared", "in_features"]
+__all__ = [
+    "APPLIED",
+    "GRID",
+    "SUMMARY",
+    "TRUSTED",
+    "build",
+    "check_fitted",
+    "cost",
+    "fit_shared",
+    "in_features",
+    "in_layers",
+]
 
 
 def build(n_neighbors: int = 1, weights: Literal["uniform", "distance"] = "distance", root: bool = True) -> Any:
@@ -49,6 +60,30 @@ def fit_shared(classifier: Any, space: Space) -> Any:
 def in_features(classifier: Any, space: Space) -> None:
     """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
     classifier.fit(space.scaled(space.train), space.labels)
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    from facefeat.engines.keras import import_keras
+
+    keras = import_keras()
+    ops, kept = keras.ops, classifier._fit_X
+    lengths = np.linalg.norm(kept, axis=1, keepdims=True)
+    cosines = _layers.dense(_layers.unit(rows), (kept / np.where(lengths > 0, lengths, 1)).T)
+    nearest, which = ops.top_k(cosines, classifier.n_neighbors)
+    people = keras.layers.Embedding(len(kept), len(classifier.classes_), dtype="float32")
+    votes = people(which)
+    people.set_weights([np.eye(len(classifier.classes_), dtype=np.float32)[classifier._y]])
+    if classifier.weights == "distance":
+        votes = votes * ops.expand_dims(_weights(ops, ops.clip(1 - nearest, 0, 2)), -1)
+    votes = ops.sum(votes, axis=1)
+    return votes / ops.sum(votes, axis=1, keepdims=True)
+
+
+def _weights(ops: Any, distances: Any) -> Any:
+    """Weigh neighbours in layers; those at no distance count alone."""
+    same = ops.cast(distances <= 0, "float32")
+    return ops.where(ops.max(same, axis=1, keepdims=True) > 0, same, 1 / (distances + same))
 
 
 def cost(n_images: int, n_features: int, n_people: int) -> float:

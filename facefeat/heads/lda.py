@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from facefeat.heads._covariance import WithinPersons
 from facefeat.heads._estimator import Classifier, rows_of, softmax
 from facefeat.heads._fitted import check_array
+from facefeat.heads._layers import dense
 from facefeat.heads._rows import require_two, training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import check_scaling, scaled
@@ -55,6 +56,14 @@ def fit_shared(classifier: Any, space: Space) -> Any:
 def in_features(classifier: Any, space: Space) -> None:
     """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
     classifier.coef_ = space.in_features(classifier.coef_)
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    coef, intercept = classifier.coef_, classifier.intercept_
+    if len(coef) == 2:
+        coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
+    return dense(rows, coef.T, intercept)
 
 
 class ShrunkLDA(Classifier):

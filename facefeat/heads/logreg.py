@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facefeat.heads import _applied
 from facefeat.heads._fitted import check_array
+from facefeat.heads._layers import dense
 from facefeat.heads._logistic import fit_logistic
 from facefeat.heads._scaling import TRUSTED, check_scaling, scaled
 
@@ -31,6 +32,7 @@ __all__ = [
     "cost",
     "fit_shared",
     "in_features",
+    "in_layers",
 ]
 
 
@@ -63,6 +65,11 @@ def fit_shared(classifier: Any, space: Space) -> Any:
 def in_features(classifier: Any, space: Space) -> None:
     """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
     classifier.coef_ = space.in_features(classifier.coef_)
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    return dense(rows, classifier.coef_.T, classifier.intercept_)
 
 
 def cost(n_images: int, n_features: int, n_people: int) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facefeat.heads import _layers
 from facefeat.heads._covariance import TRUSTED as _COVARIANCE
 from facefeat.heads._covariance import WithinPersons, WithinWhitening, class_means
 from facefeat.heads._estimator import Classifier, rows_of
@@ -109,6 +110,32 @@ def in_features(classifier: Any, space: Space) -> None:
     classifier.prototypes_ = space.in_features(classifier.prototypes_)
     if classifier.whitening_ is not None:
         classifier.whitening_.directions = space.in_features(classifier.whitening_.directions)
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    cosines = similarities_in_layers(classifier, rows)
+    return cosines[:, 1:] - cosines[:, :1] if len(classifier.classes_) == 2 else cosines
+
+
+def similarities_in_layers(classifier: Any, rows: Any) -> Any:
+    """Write ``PrototypeClassifier.similarities`` in layers.
+
+    Parameters
+    ----------
+    classifier : PrototypeClassifier
+        Fitted.
+    rows : Keras tensor of shape (n, n_features)
+        Scaled.
+
+    Returns
+    -------
+    Keras tensor of shape (n, n_classes), float32
+    """
+    moved = rows - _layers.row(classifier.centre_)
+    if classifier.whitening_ is not None:
+        moved = _layers.whitened(classifier.whitening_, moved)
+    return _layers.dense(_layers.unit(moved), classifier.prototypes_.T)
 
 
 class PrototypeClassifier(Classifier):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.heads import _applied
+from facefeat.heads import _applied, _layers
 from facefeat.heads._fitted import check_array, check_attributes
 from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
 
@@ -31,6 +31,7 @@ __all__ = [
     "cost",
     "fit_shared",
     "in_features",
+    "in_layers",
 ]
 
 
@@ -84,6 +85,50 @@ def in_features(classifier: Any, space: Space) -> None:
     """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
     classifier.shape_fit_ = (len(space.train), space.n_features)
     classifier.support_vectors_ = space.scaled(space.train[classifier.support_]).astype(np.float64)
+
+
+def in_layers(classifier: Any, rows: Any) -> Any:
+    """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
+    from facefeat.engines.keras import import_keras
+
+    keras = import_keras()
+    ops = keras.ops
+    n, n_people = len(classifier.support_vectors_), len(classifier.classes_)
+    whose = np.repeat(np.arange(n_people), classifier._n_support)
+    # Of each support vector its coefficient against every class; libsvm leaves out its own.
+    against = np.zeros((n, n_people), np.float32)
+    for one in range(n_people):
+        others = np.delete(np.arange(n_people), one)
+        against[np.ix_(whose == one, others)] = classifier._dual_coef_[:, whose == one].T
+    kernel = _kernel_in_layers(ops, classifier, rows)
+    by_person = keras.layers.EinsumDense("ns,ps->nps", (n_people, n), dtype="float32")
+    parts = by_person(kernel)
+    by_person.set_weights([(whose == np.arange(n_people)[:, None]).astype(np.float32)])
+    sums = _layers.dense(parts, against)
+    first, second = np.triu_indices(n_people, 1)
+    intercepts = np.zeros((n_people, n_people), np.float32)
+    intercepts[first, second] = intercepts[second, first] = classifier._intercept_
+    rules = sums + ops.transpose(sums, (0, 2, 1)) + intercepts
+    return -rules[:, 0, 1:] if n_people == 2 else _votes_in_layers(ops, rules, n_people)
+
+
+def _kernel_in_layers(ops: Any, classifier: Any, rows: Any) -> Any:
+    products = _layers.dense(rows, classifier.support_vectors_.T)
+    if classifier.kernel == "linear":
+        return products
+    squares = np.einsum("nd,nd->n", classifier.support_vectors_, classifier.support_vectors_)
+    distances = ops.sum(rows * rows, axis=1, keepdims=True) + _layers.row(squares) - 2 * products
+    return ops.exp(-float(classifier._gamma) * ops.maximum(distances, 0))
+
+
+def _votes_in_layers(ops: Any, rules: Any, n_people: int) -> Any:
+    """Count votes as ``_applied.SVC`` does; the rule of two classes stands on both sides of the diagonal."""
+    above = np.triu(np.ones((n_people, n_people), np.float32), 1)
+    below, side = above.T, above - above.T
+    lost = ops.cast(rules < 0, "float32")
+    votes = ops.sum((1 - lost) * above + lost * below, axis=2)
+    sure = ops.sum(rules * side, axis=2)
+    return votes + sure / (3 * (ops.abs(sure) + 1))
 
 
 def cost(n_images: int, n_features: int, n_people: int) -> float:

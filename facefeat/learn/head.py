@@ -36,8 +36,8 @@ class Head(Protocol):
     class from 0 has a row. It raises ValueError, one clause, unless all that predicting reads has the type, shape
     and range that it was written for. Compiled code that does not look is why: it would read memory not its own.
 
-    And ``cost(n_images, n_features, n_people)``, read by the function of that name here; and the functions of
-    ``SharingHead``.
+    And ``cost(n_images, n_features, n_people)``, read by the function of that name here; the functions of
+    ``SharingHead``; and the one of ``LayeredHead``.
     """
 
     SUMMARY: str
@@ -65,6 +65,21 @@ class SharingHead(Head, Protocol):
 
     def in_features(self, classifier: Any, space: Space) -> None:
         """Turn those fitted attributes that are vectors in the coordinates of the space back to features."""
+
+
+class LayeredHead(Head, Protocol):
+    """A head whose fitted models can be written as files for other programs.
+
+    Its ``build`` returns what ``facefeat.heads._scaling.scaled`` makes of a classifier.
+    """
+
+    def in_layers(self, classifier: Any, rows: Any) -> Any:
+        """Write the last step of a fitted pipeline in layers and operations of Keras' own.
+
+        ``rows`` is a Keras tensor of shape (n, n_features), float32: rows that were scaled already. Returned is what
+        ``decision_function`` gives for them, or ``predict_proba`` of a head that only has that, as a Keras tensor of
+        shape (n, n_classes), float32; of shape (n, 1) where the former gives one number a row.
+        """
 
 
 def get(name: str) -> Head:
