@@ -21,9 +21,14 @@ def dense(rows: Any, kernel: ArrayLike, bias: ArrayLike | None = None, activatio
 
     kernel = np.asarray(kernel, np.float32)
     layer = import_keras().layers.Dense(kernel.shape[1], activation, use_bias=bias is not None, dtype="float32")
-    made = layer(rows)
-    layer.set_weights([kernel] if bias is None else [kernel, np.asarray(bias, np.float32)])
-    return made
+    return weighted(layer, rows, [kernel] if bias is None else [kernel, np.asarray(bias, np.float32)])
+
+
+def weighted(layer: Any, inputs: Any, weights: list[NDArray[np.float32]]) -> Any:
+    """Apply a layer of these weights."""
+    layer.build(inputs.shape)
+    layer.set_weights(weights)
+    return layer(inputs)
 
 
 def row(numbers: ArrayLike) -> NDArray[np.float32]:

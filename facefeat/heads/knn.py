@@ -72,8 +72,7 @@ def in_layers(classifier: Any, rows: Any) -> Any:
     cosines = _layers.dense(_layers.unit(rows), (kept / np.where(lengths > 0, lengths, 1)).T)
     nearest, which = ops.top_k(cosines, classifier.n_neighbors)
     people = keras.layers.Embedding(len(kept), len(classifier.classes_), dtype="float32")
-    votes = people(which)
-    people.set_weights([np.eye(len(classifier.classes_), dtype=np.float32)[classifier._y]])
+    votes = _layers.weighted(people, which, [np.eye(len(classifier.classes_), dtype=np.float32)[classifier._y]])
     if classifier.weights == "distance":
         votes = votes * ops.expand_dims(_weights(ops, ops.clip(1 - nearest, 0, 2)), -1)
     votes = ops.sum(votes, axis=1)

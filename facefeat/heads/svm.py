@@ -102,9 +102,8 @@ def in_layers(classifier: Any, rows: Any) -> Any:
         against[np.ix_(whose == one, others)] = classifier._dual_coef_[:, whose == one].T
     kernel = _kernel_in_layers(ops, classifier, rows)
     by_person = keras.layers.EinsumDense("ns,ps->nps", (n_people, n), dtype="float32")
-    parts = by_person(kernel)
-    by_person.set_weights([(whose == np.arange(n_people)[:, None]).astype(np.float32)])
-    sums = _layers.dense(parts, against)
+    theirs = (whose == np.arange(n_people)[:, None]).astype(np.float32)
+    sums = _layers.dense(_layers.weighted(by_person, kernel, [theirs]), against)
     first, second = np.triu_indices(n_people, 1)
     intercepts = np.zeros((n_people, n_people), np.float32)
     intercepts[first, second] = intercepts[second, first] = classifier._intercept_

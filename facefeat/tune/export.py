@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -256,16 +257,19 @@ def _differs(chosen: Format, found: Agreement) -> ExportDiffers:
 
 
 def _published(chosen: Format, made: Path, path: Path) -> tuple[tuple[Path, ...], int]:
-    """Give finished files their good names; the one that is opened comes last, and goes first."""
+    """Give finished files their good names, together: at no moment does one of another export lie beside one of this."""
     files = tuple(path.with_suffix(suffix) for suffix in chosen.suffixes)
-    if len(files) > 1:
-        with durable.storage_errors(path):
-            path.unlink(missing_ok=True)
     total = 0
-    for file in reversed(files):
-        data = made.with_suffix(file.suffix).read_bytes()
-        durable.write(file, data)
-        total += len(data)
+    with durable.storage_errors(path), ExitStack() as renamed:  # which renames the last first
+        durable.make_folder(path.parent)
+        handles = [renamed.enter_context(durable.beside(file))[0] for file in files]
+        for file, handle in zip(files, handles, strict=True):
+            data = made.with_suffix(file.suffix).read_bytes()
+            durable.write_all(handle, data)
+            os.fsync(handle)
+            total += len(data)
+        if len(files) > 1:
+            path.unlink(missing_ok=True)
     return files, total
 
 

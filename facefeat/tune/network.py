@@ -79,7 +79,7 @@ def build(bundle: Bundle, plan: Plan) -> Any:
     with silent_stderr():
         faces = keras.Input((size, size, 3), dtype="uint8", name=INPUT)
         rows = _vectors(keras, bundle, plan, keras.ops.cast(faces, "float32"))
-        scores = _logits(keras.ops, bundle, rows)
+        scores = logits(bundle.head, bundle.estimator, rows)
         unknown = bundle.unknown
         cosines = prototype.similarities_in_layers(unknown[-1], scaled_rows(unknown, rows))
         made = {
@@ -112,11 +112,26 @@ def _listed(outputs: Any) -> list[Any]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def _logits(ops: Any, bundle: Bundle, rows: Any) -> Any:
-    """Write ``facefeat.learn.calibration.logits`` in layers."""
-    estimator = bundle.estimator
-    head = cast(heads.LayeredHead, heads.get(bundle.head))
-    scores = head.in_layers(estimator[-1], scaled_rows(estimator, rows))
+def logits(head: str, estimator: Any, rows: Any) -> Any:
+    """Write ``facefeat.learn.calibration.logits`` in layers.
+
+    Parameters
+    ----------
+    head : str
+        One with ``in_layers``.
+    estimator : Pipeline
+        Fitted.
+    rows : Keras tensor of shape (n, n_features), float32
+
+    Returns
+    -------
+    Keras tensor of shape (n, n_classes), float32
+    """
+    from facefeat.engines.keras import import_keras
+
+    ops = import_keras().ops
+    layered = cast(heads.LayeredHead, heads.get(head))
+    scores = layered.in_layers(estimator[-1], scaled_rows(estimator, rows))
     if not hasattr(estimator, "decision_function"):
         return ops.log(ops.maximum(scores, LEAST))
     return scores if scores.shape[1] > 1 else ops.concatenate([-scores, scores], axis=1)

@@ -1,0 +1,146 @@
+"""What is exported names faces as the model does, in every format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facefeat import plugins
+from facefeat.data.faces import ARCFACE, FaceStep
+from facefeat.learn import bundle as bundles
+from facefeat.learn.predict import load
+from facefeat.tune import described, formats
+from facefeat.tune.export import Exported, export, made_up
+from tests.making import person_pixels
+from tests.tune.conftest import Models
+
+ROOT = Path(__file__).parents[2]
+HEADS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in plugins.names("head") if name != "dense"),
+    ("dense", {"epochs": 2, "hidden": (8,)}),
+    ("knn", {"n_neighbors": 3, "weights": "uniform"}),
+]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Give pictures of known people and of nobody, 32 pixels wide."""
+    folder, paths = tmp_path_factory.mktemp("photographs"), []
+    pixels = [person_pixels(name, 9, 32) for name in ("ada", "bob", "cleo", "dan", "eve", "fay")]
+    for number, one in enumerate([*pixels, *made_up(32, 3, seed=7)]):
+        paths.append(folder / f"{number}.png")
+        Image.fromarray(one).save(paths[-1])
+    return paths
+
+
+def check(made: Exported, model: Path, photographs: list[Path]) -> None:
+    """Compare names and scores with those of predict, by the runtime of the format."""
+    about, run = made.format.load(made.files[0])
+    people, threshold = json.loads(about)["people"], json.loads(about)["threshold"]
+    found = run(np.stack([np.asarray(Image.open(path)) for path in photographs]))
+    for row, photo in enumerate(load(model, precision="float32").predict(photographs)):
+        naming, best = photo.faces[0][1], int(found["best"][row])
+        score = float(found["similarity"][row, best])
+        assert (people[best] if score >= threshold else None) == naming.name
+        assert score == pytest.approx(naming.score, abs=1e-4)
+        assert found["probability"][row, best] == pytest.approx(naming.probability, abs=1e-4)
+
+
+@pytest.mark.parametrize(("head", "knobs"), HEADS)
+def test_every_head_is_exported_and_names_as_predict_does(
+    head: str, knobs: dict[str, Any], models: Models, photographs: list[Path], tmp_path: Path
+) -> None:
+    model = models(head, **knobs)
+    made = export(model, tmp_path / "m.keras")
+    assert made.agreement.n_faces == 25 and made.agreement.max_difference < 1e-4
+    check(made, model, photographs)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_names_as_predict_does(
+    name: str, exports: dict[str, Exported], models: Models, photographs: list[Path]
+) -> None:
+    made = exports[name]
+    assert made.format.name == name and made.bytes == sum(file.stat().st_size for file in made.files)
+    check(made, models("svm", kernel="rbf"), photographs)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_the_lines_of_the_page_name_a_face(
+    name: str,
+    exports: dict[str, Exported],
+    models: Models,
+    photographs: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(), flags=re.DOTALL)
+    made = exports[name]
+    lines = next(block for block in blocks if f"model{made.files[0].suffix}" in block)
+    assert "facefeat" not in re.sub(r'"facefeat(\.json)?"', "", lines) and len(lines.splitlines()) < 20
+    monkeypatch.chdir(made.files[0].parent)
+    for path in photographs[:2] + photographs[-1:]:
+        exec(lines.replace("face.png", str(path)), {})
+        naming = load(models("svm", kernel="rbf"), precision="float32").predict([path])[0].faces[0][1]
+        assert capfd.readouterr().out.splitlines()[-1] == f"{naming.name or 'unknown'} {round(naming.score, 3)}"
+
+
+def test_every_format_says_the_same_of_itself(exports: dict[str, Exported], models: Models) -> None:
+    said = [one.format.load(one.files[0])[0] for one in exports.values()]
+    assert len(set(said)) == 1
+    document, model = json.loads(said[0]), models("svm", kernel="rbf")
+    bundle = bundles.read(model)
+    assert document == exports["onnx"].document
+    assert document["people"] == ["ada", "bob", "cleo", "dan"]
+    assert document["threshold"] == bundle.threshold.value
+    assert bundle.confidence and document["temperature"] == bundle.confidence.temperature
+    assert document["recipe_sha256"] == bundle.recipe.sha256 and document["recipe"] == bundle.recipe.as_dict()
+    assert document["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert list(document["outputs"]) == ["best", "probability", "similarity"]
+    assert document["input"]["shape"] == [None, 32, 32, 3]
+
+
+def test_the_description_says_how_a_face_is_aligned() -> None:
+    assert described.alignment(FaceStep(), 112)["how"] == "the whole picture, squeezed to the square"
+    found = described.alignment(FaceStep("mtcnn", template="arcface", margin=0.0), 112)
+    assert np.allclose(list(found["points"].values()), ARCFACE * 112, atol=1e-3)
+    wider = described.alignment(FaceStep("mtcnn", template="box", margin=0.5), 100)
+    assert np.allclose(wider["points"]["nose"], (ARCFACE[2] + 0.5) / 2 * 100, atol=1e-3)
+    assert "2 times the longer side of the detector's box" in wider["how"]
+
+
+def test_a_keras_file_holds_nothing_but_keras_own(exports: dict[str, Exported]) -> None:
+    with zipfile.ZipFile(exports["keras"].files[0]) as packed:
+        config = packed.read("config.json").decode()
+        assert "facefeat.json" in packed.namelist()
+    modules = set(re.findall(r'"module": "([^"]+)"', config))
+    assert modules and all(module.split(".")[0] in ("keras", "builtins") for module in modules)
+    assert "Lambda" not in config and '"registered_name": "facefeat' not in config
+
+
+def test_a_tflite_file_has_the_labels_that_its_tools_look_for(exports: dict[str, Exported]) -> None:
+    with zipfile.ZipFile(exports["tflite"].files[0]) as packed:
+        assert packed.read("labels.txt").decode() == "ada\nbob\ncleo\ndan\n"
+
+
+def test_an_onnx_file_takes_any_number_of_faces(exports: dict[str, Exported]) -> None:
+    import onnx
+
+    made = onnx.load(exports["onnx"].files[0])
+    assert [port.name for port in made.graph.input] == ["rgb"]
+    assert [port.name for port in made.graph.output] == ["best", "probability", "similarity"]
+    ports = [*made.graph.input, *made.graph.output]
+    assert {port.type.tensor_type.shape.dim[0].dim_param for port in ports} == {"n"}
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_made_up_squares_are_always_the_same(n: int) -> None:
+    assert np.array_equal(made_up(32, n), made_up(32, 5)[:n]) and made_up(32, n).shape == (n, 32, 32, 3)
