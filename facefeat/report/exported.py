@@ -28,8 +28,8 @@ def table(made: Exported) -> RenderableType:
         ("input", f"rgb, uint8, (n, {size}, {size}, 3): aligned faces"),
         *[("outputs" if i == 0 else "", f"{name}, {shape}") for i, (name, shape) in enumerate(_shapes(made, n_people))],
         ("unknown", unknown),
-        ("compared", _compared(made)),
-        ("differs", _differences(made.agreement)),
+        *_names(made),
+        ("scores", _differences(made.agreement)),
         *[("output" if i == 0 else "", escaped(str(file))) for i, file in enumerate(made.files)],
         ("size", f"{made.bytes / 1e6:.1f} MB"),
         ("time", f"{made.seconds:.1f} s"),
@@ -50,6 +50,7 @@ def document(made: Exported) -> dict[str, Any]:
         "differences": found.differences,
         "tolerance": found.tolerance,
         "faces": found.n_faces,
+        "trained": made.n_trained,
         "pictures": made.n_pictures,
         "skipped": made.skipped,
         "undecided": found.undecided,
@@ -63,19 +64,21 @@ def _shapes(made: Exported, n_people: int) -> list[tuple[str, str]]:
     return [(name, "int32, (n,)" if name == "best" else f"float32, (n, {n_people:,})") for name in outputs]
 
 
-def _compared(made: Exported) -> str:
+def _names(made: Exported) -> list[tuple[str, str]]:
     found = made.agreement
-    made_up = words.counted(found.n_faces - made.n_pictures, "made-up square")
-    pictures = f" and {words.counted(made.n_pictures, 'face')} of photographs" if made.n_pictures else ""
-    skipped = f" ({made.skipped:,} not readable)" if made.skipped else ""
-    undecided = (
-        f"; {words.counted(found.undecided, 'face')} nearer to a border than that, where names may differ"
-        if found.undecided
-        else ""
-    )
-    return f"on {made_up}{pictures}{skipped}: the same names{undecided}"
+    kinds = [words.counted(found.n_faces - made.n_pictures - made.n_trained, "made-up square")]
+    if made.n_trained:
+        kinds.append(f"{made.n_trained} of its own faces")
+    if made.n_pictures:
+        kinds.append(f"{made.n_pictures:,} of photographs")
+    rows = [("names", f"the same, on {words.listed(kinds)}")]
+    if found.undecided:
+        rows.append(("", f"but for {words.counted(found.undecided, 'face')} nearer to a border than scores may differ"))
+    if made.skipped:
+        rows.append(("skipped", f"{words.counted(made.skipped, 'photograph')} without a face that can be compared"))
+    return rows
 
 
 def _differences(found: Agreement) -> str:
     each = ", ".join(f"{name} {largest:.1e}" for name, largest in sorted(found.differences.items()))
-    return f"at most: {each} (allowed: {found.tolerance:.0e})"
+    return f"differ by at most: {each} (allowed: {found.tolerance:.0e})"

@@ -29,9 +29,9 @@ class Agreement:
     differences : dict of str to float
         The largest, by output; of ``score`` as a share of scores that are larger than 1.
     renamed : int
-        Faces that get another name, or a name instead of unknown, or the other way round.
+        Faces that get another best, or a name instead of unknown, or the other way round.
     undecided : int
-        Faces of which both name another, but which lie nearer to the border than the tolerance.
+        Faces of which both say another, but which lie nearer to the border than the tolerance.
     """
 
     tolerance: float
@@ -94,10 +94,10 @@ def _rows(found: Answers) -> Iterable[Answers]:
     return ({name: one[i] for name, one in found.items()} for i in range(len(found[BEST])))
 
 
-def _name(bundle: Bundle, row: Answers) -> int | None:
-    """Name one face as a reader of the file does."""
+def _name(bundle: Bundle, row: Answers) -> tuple[int, bool]:
+    """Return who is the best for one face, and whether a reader of the file names them."""
     best = int(row[BEST])
-    return best if row[SIMILARITY][best] >= bundle.threshold.value else None
+    return best, bool(row[SIMILARITY][best] >= bundle.threshold.value)
 
 
 def _near(bundle: Bundle, mine: Answers, theirs: Answers, tolerance: float) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from facefeat.tune import described, formats, network
 from facefeat.tune.agreement import Agreement, answers
 from facefeat.tune.formats import Format, Predict
 
-N_SQUARES = 25  # made-up faces that every export is compared on
+N_SQUARES = 25  # made up, on which every export is compared
+N_TRAINED = 32  # of the model's own faces, where it keeps them
 BATCH = 8
 
 Progress = Callable[[str, int, int], None]
@@ -49,8 +51,10 @@ class Exported:
     document : dict
         What they say of themselves; see ``facefeat.tune.described``.
     agreement : Agreement
+    n_trained : int
+        Of the faces that were compared those that trained the model, which it keeps small and grey.
     n_pictures : int
-        Photographs whose faces were compared, beside the made-up squares.
+        And those of photographs; the others are made up.
     skipped : int
         Photographs that could not be read.
     seconds : float
@@ -62,6 +66,7 @@ class Exported:
     bytes: int
     document: dict[str, object]
     agreement: Agreement
+    n_trained: int
     n_pictures: int
     skipped: int
     seconds: float
@@ -127,14 +132,24 @@ def export(
         predict = _written(chosen, network.build(bundle, plan), made, described.written(document))
         progress("Comparing it with the model", 0, 0)
         encoder = _encoder(plan, data is not None)
-        for squares in _squares(bundle.recipe.input_size, encoder, data, counted, progress):
+        trained = _trained(bundle)
+        for squares in chain(_known(bundle.recipe.input_size, trained), _found(encoder, data, counted, progress)):
             vectors = joined(encoder.vectors(list(squares)), bundle.layer)
             agreement.add(bundle, predict(squares), answers(bundle, vectors))
         if not agreement.holds:
             raise _differs(chosen, agreement)
         files, size = _published(chosen, made, path)
     return Exported(
-        bundle, chosen, files, size, document, agreement, counted.read, counted.skipped, time.monotonic() - started
+        bundle,
+        chosen,
+        files,
+        size,
+        document,
+        agreement,
+        len(trained),
+        counted.read,
+        counted.skipped,
+        time.monotonic() - started,
     )
 
 
@@ -191,14 +206,29 @@ def _encoder(plan: Plan, with_faces: bool) -> Encoder:
     return Encoder(replace(plan, recipe=recipe), engine_for(recipe, precision="float32"), BATCH)
 
 
-def _squares(
-    size: int, encoder: Encoder, data: str | Path | None, counted: _Counted, progress: Progress
-) -> Iterator[Squares]:
-    """Yield what is compared, a few at a time: squares that are made up, and faces of photographs."""
-    squares = made_up(size)
+def _trained(bundle: Bundle) -> Squares:
+    """Return some of the model's own faces, of all its people if there are not too many."""
+    from PIL import Image
+
+    kept, size = bundle.gallery.pixels, bundle.recipe.input_size
+    some = np.unique(np.linspace(0, len(kept) - 1, min(N_TRAINED, len(kept))).round().astype(np.int64))
+    squares = np.empty((len(some), size, size, 3), np.uint8)
+    for square, index in zip(squares, some, strict=True):
+        face = Image.fromarray(kept[index]).resize((size, size), Image.Resampling.BICUBIC)
+        square[:] = np.asarray(face)[:, :, None]
+    return squares
+
+
+def _known(size: int, trained: Squares) -> Iterator[Squares]:
+    """Yield what needs no photographs, a few at a time."""
+    squares = np.concatenate([made_up(size), trained])
     yield squares[:1]  # formats may treat a single face in another way
     for start in range(1, len(squares), BATCH):
         yield squares[start : start + BATCH]
+
+
+def _found(encoder: Encoder, data: str | Path | None, counted: _Counted, progress: Progress) -> Iterator[Squares]:
+    """Yield the faces of photographs, a few at a time."""
     if data is None:
         return
     pictures, faces = list_people(data), []

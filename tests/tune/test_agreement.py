@@ -55,7 +55,7 @@ def test_another_name_is_told_from_one_that_nothing_decides() -> None:
     close = compared(said(0, [0.9, 0.9], [0.5, 0.5]), said(1, [0.9, 0.9], [0.5, 0.5]))
     assert (close.renamed, close.undecided, close.holds) == (0, 1, True)
     nobody = compared(said(0, [0.1, 0.2], [0.4, 0.6]), said(1, [0.1, 0.2], [0.4, 0.6]))
-    assert (nobody.renamed, nobody.undecided) == (0, 0)  # unknown both times
+    assert (nobody.renamed, nobody.undecided) == (1, 0)  # unknown both times, but like another person
     lost = compared(said(1, [0.1, 0.49], [0.2, 0.8]), said(1, [0.1, 0.9], [0.2, 0.8]))
     assert (lost.renamed, lost.undecided) == (1, 0)
 

@@ -1,0 +1,69 @@
+"""What a person types to take a model elsewhere, and what comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import document, refused, run
+from tests.tune.conftest import exports, faces, models
+
+__all__ = ["exports", "faces", "models"]
+
+
+@pytest.fixture
+def model(models, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def]
+    """Give a copy of a model, to write beside."""
+    path = tmp_path / "model.facefeat"
+    path.write_bytes(models("lda").read_bytes())
+    return path
+
+
+def test_the_table_says_what_goes_in_and_out(model: Path, faces: Path) -> None:
+    found = run("export", model, "--format", "keras", "--check", faces)
+    assert found.exit_code == 0, found.stderr
+    lines = [" ".join(line.split()) for line in found.stdout.splitlines()]
+    assert lines[:6] == [
+        "model lda on block1_pool of vgg16, 4 people",
+        "format a Keras model",
+        "input rgb, uint8, (n, 32, 32, 3): aligned faces",
+        "outputs best, int32, (n,)",
+        "probability, float32, (n, 4)",
+        "similarity, float32, (n, 4)",
+    ]
+    assert lines[6].startswith("unknown where the best's similarity is below 0.")
+    assert lines[7] == "names the same, on 25 made-up squares, 24 of its own faces and 24 of photographs"
+    assert lines[8].startswith("scores differ by at most: probability ") and lines[8].endswith("(allowed: 1e-03)")
+    assert str(model.with_suffix(".keras")) in "".join(lines)
+    assert found.stderr.splitlines()[-1] == "How to run it with keras alone: docs/export.md"
+    assert sorted(path.name for path in model.parent.iterdir()) == ["model.facefeat", "model.keras"]
+
+
+def test_the_document(model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "there" / "other.keras"
+    found = document("export", model, "-o", output)
+    assert (found["output"], found["files"], found["format"]) == (str(output), [str(output)], "keras")
+    assert found["bytes"] == output.stat().st_size and (found["faces"], found["trained"], found["pictures"]) == (
+        49,
+        24,
+        0,
+    )
+    assert found["max_difference"] == max(found["differences"].values()) < found["tolerance"] == 1e-3
+    assert found["description"]["people"] == ["ada", "bob", "cleo", "dan"] and found["undecided"] == 0
+
+
+def test_mistakes_are_one_sentence_each(model: Path, tmp_path: Path) -> None:
+    assert refused(3, "export", tmp_path / "none.facefeat", "--format", "onnx") == (
+        f"There is no model {tmp_path / 'none.facefeat'}; make one with: facefeat fit -o {tmp_path / 'none.facefeat'}"
+    )
+    assert refused(2, "export", model, "--format", "kears") == (
+        "There is no format 'kears'; did you mean 'keras'? There are: keras, onnx, openvino, tflite."
+    )
+    assert refused(3, "export", model, "--format", "keras", "--check", tmp_path / "nowhere", "-q") == (
+        f"There is no folder {tmp_path / 'nowhere'}."
+    )
+    (tmp_path / "bad.facefeat").write_bytes(model.read_bytes()[:-100])
+    assert refused(4, "export", tmp_path / "bad.facefeat", "--format", "keras").startswith(
+        f"{tmp_path / 'bad.facefeat'} is damaged"
+    )
