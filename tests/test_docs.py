@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from facefeat import plugins
 from facefeat.cli.app import app
 from facefeat.data import picture, pixels
+from facefeat.engines.keras import import_keras
 from facefeat.errors import UsageError
 from facefeat.features.encode import plan
 from facefeat.features.store import columns
@@ -83,6 +84,10 @@ def test_the_head_of_the_docs_works() -> None:
         exec(compile(source, "gnb.py", "exec"), module.__dict__)
         X, y = toy()
         fitted = module.build().fit(X, y)
+        exec(next(block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "def in_layers" in block),
+             module.__dict__)  # fmt: skip
+        in_layers = module.in_layers(fitted[-1], import_keras().ops.convert_to_tensor(fitted[:-1].transform(X)))
+        np.testing.assert_allclose(np.asarray(in_layers), fitted.decision_function(X), rtol=1e-4)
         again = skops.io.loads(skops.io.dumps(fitted), trusted=list(module.TRUSTED))
         assert np.mean(again.predict(X) == y) >= 0.9
     finally:

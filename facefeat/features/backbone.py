@@ -43,7 +43,8 @@ class Backbone(Protocol):
 
     * ``network(recipe, weights, batch_size)``, which describes it as the one ``facefeat.engines.network.Network``
       that ``load`` runs. Those that have it can be computed in int8. If ``load`` runs a Keras model, ``shapes()``
-      names the model's tensors and ``build(recipe, tensors)`` makes it.
+      names the model's tensors and ``build(recipe, tensors)`` makes it: a ``keras.Model`` from RGB of 0 to 255, shape
+      (n, size, size, 3), to one row a layer of the recipe. Models on those that have it can be exported.
     * ``OFFICIAL``, the ``facefeat.features.official.Official`` of each name in ``WEIGHTS`` that is fetched.
     * ``PREPROCESSINGS``, what may become of the pixels first, the default first; the default is ``None`` in a recipe.
     """

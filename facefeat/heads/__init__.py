@@ -13,8 +13,9 @@ A head is a module with
   ``RANK``, its place among heads that score alike, 50 unless given, lower first; ``SLOW = True`` where fitting
   takes so long, or needs a library so heavy, that it is left out of ``--head auto`` and fitted in one process;
   ``cost(n_images, n_features, n_people)``, roughly the seconds of a fold, so that tables which are too large for it
-  are compared without it; and ``fit_shared(classifier, space)`` with ``in_features(classifier, space)``, for a head
-  that depends on inner products alone: it is fitted beside others on rows that were scaled and decomposed once.
+  are compared without it; ``fit_shared(classifier, space)`` with ``in_features(classifier, space)``, for a head
+  that depends on inner products alone: it is fitted beside others on rows that were scaled and decomposed once;
+  and ``in_layers(classifier, rows)``, the fitted classifier in layers of Keras, without which a model cannot be exported.
 
 docs/adding-a-head.md has a worked example.
 """

@@ -2,8 +2,8 @@
 
 scripts/bench/export.py
 
-Models of 36 people, 8 pictures each; all 400 pictures are named, those of 4 strangers among them. Each runtime has a virtual
-environment of its own, with nothing but itself, NumPy and Pillow, and runs the lines of docs/export.md on the aligned faces.
+Models of 36 people, 8 pictures each; the 112 pictures that trained none are named, 40 of them of strangers. Each runtime has a
+virtual environment of its own, with nothing but itself, NumPy and Pillow, and runs the lines of docs/export.md on the aligned faces.
 The reference is the model itself, its network in float32.
 """
 
@@ -34,7 +34,7 @@ from facefeat.features.layers import joined
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.fit import fit
 from facefeat.tune.agreement import Answers, answers
-from facefeat.tune.export import export
+from facefeat.tune.export import Exported, export
 from facefeat.tune.formats import FORMATS
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
@@ -65,10 +65,11 @@ assert find_spec("facefeat") is None
 before, each = lines[:lines.index("face = ")], lines[lines.index("face = "):]
 exec(before)
 names, rows = [], []
+say = lambda name, score: names.append(name)
 for path in sorted(faces.iterdir()):
-    exec(each.replace("face.png", str(path)).replace("print(", "names.append(("))
+    exec(each.replace("face.png", str(path)).replace("print(", "say("))
     rows.append({name: np.asarray(one)[0] for name, one in found.items()})
-np.savez(output, said=[name for name, _ in names], **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
+np.savez(output, said=names, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
 """
 
 
@@ -79,32 +80,30 @@ def measure(_: Path | None, __: Engine) -> Iterator[dict[str, Any]]:
         pythons = [_installed(folder / "-".join(packages), packages) for _, packages, _ in RUNTIMES]
         samples = write_orl(folder / "orl")
         file = extract(samples.people, folder / "features.h5", plan()).file
-        squares = _squares([samples.people, samples.held_out], folder / "faces")
         encoder = Encoder(plan(), choose("openvino", "float32"))
-        vectors = encoder.vectors(squares)
+        vectors = encoder.vectors(_squares(encoder, samples.held_out, folder / "faces"))
         for head, knobs in HEADS:
             bundle = fit(file, folder / "model.facefeat", head=head, params=knobs).bundle
             expected = answers(bundle, joined(vectors, bundle.layer))
-            for name, python in zip(RUNTIMES, pythons, strict=True):
-                output = folder / name[0] / f"model{FORMATS[name[0]].suffixes[0]}"
-                made = export(folder / "model.facefeat", output)
-                found = _run(python, name[0], made.files[0].parent, folder / "faces", name[2])
-                yield _row(head, knobs, bundle, name, made.bytes, found, expected)
+            made: dict[str, Exported] = {}
+            for python, (format, packages, backend) in zip(pythons, RUNTIMES, strict=True):
+                output = folder / format / f"model{FORMATS[format].suffixes[0]}"
+                made[format] = made.get(format) or export(folder / "model.facefeat", output)
+                found = _run(python, made[format], folder / "faces", backend)
+                runtime = {"head": _named(head, knobs), "format": format, "run by": ", ".join(packages)}
+                yield runtime | _compared(bundle, made[format].bytes, found, expected)
 
 
-def _squares(data: list[Path], target: Path) -> list[Any]:
-    """Align the faces as the model's recipe says, and write them."""
-    encoder = Encoder(plan(), choose("openvino", "float32"))
+def _squares(encoder: Encoder, data: Path, target: Path) -> list[Any]:
+    """Align the faces of a folder of people, and write them."""
     target.mkdir()
-    squares = []
-    for root in data:
-        people = list_people(root)
-        for entry in people.entries:
-            face = encoder.finder.faces([encoder.finder.open(picture.read(people.file(entry.path)))])[0]
-            if isinstance(face, Exception):
-                raise face
-            Image.fromarray(face.pixels).save(target / f"{len(squares):04}.png")
-            squares.append(face.pixels)
+    squares, people = [], list_people(data)
+    for entry in people.entries:
+        face = encoder.finder.faces([encoder.finder.open(picture.read(people.file(entry.path)))])[0]
+        if isinstance(face, Exception):
+            raise face
+        Image.fromarray(face.pixels).save(target / f"{len(squares):04}.png")
+        squares.append(face.pixels)
     return squares
 
 
@@ -116,10 +115,11 @@ def _installed(folder: Path, packages: tuple[str, ...]) -> Path:
     return python
 
 
-def _run(python: Path, format: str, folder: Path, faces: Path, backend: str) -> dict[str, Any]:
+def _run(python: Path, made: Exported, faces: Path, backend: str) -> dict[str, Any]:
     """Name all faces by the lines of the page, in the runtime's own environment."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    lines = next(block for block in blocks if f"model{FORMATS[format].suffixes[0]}" in block)
+    lines = next(block for block in blocks if f'"{made.files[0].name}"' in block)
+    folder = made.files[0].parent
     (folder / "lines.py").write_text(lines)
     (folder / "driver.py").write_text(DRIVER)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -133,25 +133,20 @@ def _run(python: Path, format: str, folder: Path, faces: Path, backend: str) -> 
         return dict(found)
 
 
-def _row(
-    head: str, knobs: dict[str, Any], bundle: Bundle, runtime: Any, size: int, found: dict[str, Any], expected: Answers
-) -> dict[str, Any]:
+def _named(head: str, knobs: dict[str, Any]) -> str:
+    return " ".join([head, *(f"{name}={value}" for name, value in knobs.items())])
+
+
+def _compared(bundle: Bundle, size: int, found: dict[str, Any], expected: Answers) -> dict[str, Any]:
     best: Any = expected["best"]
     sure = expected["similarity"][np.arange(len(best)), best] >= bundle.threshold.value
     names = [bundle.people[index] if known else "unknown" for index, known in zip(best, sure, strict=True)]
     differences = {
-        name: float(np.abs(found[name].astype(np.float64) - np.asarray(expected[name], np.float64)).max())
-        for name in expected
-        if name != "best"
+        f"{name} differs by": f"{np.abs(found[name].astype(np.float64) - np.asarray(expected[name])).max():.1e}"
+        for name in sorted(expected.keys() - {"best"})
     }
-    return {
-        "head": " ".join([head, *(f"{name}={value}" for name, value in knobs.items())]),
-        "format": runtime[0],
-        "installed": ", ".join(runtime[1]),
-        "MB": f"{size / 1e6:.1f}",
-        "same names": f"{np.sum(np.array(names) == found['said'])} of {len(names)}",
-        **{f"{name} differs by": f"{value:.1e}" for name, value in sorted(differences.items())},
-    }
+    same = f"{np.sum(np.array(names) == found['said'])} of {len(names)}"
+    return {"MB": f"{size / 1e6:.1f}", "same names": same, **differences}
 
 
 if __name__ == "__main__":
