@@ -29,8 +29,11 @@ def export(
 ) -> None:
     """Write a model for other programs: from an aligned face to who it is.
 
-    The file is run by its own runtime and compared with the model before it is kept. It also holds the people, the
-    threshold and how faces are aligned; docs/export.md has ten lines of Python for each format.
+    Its own runtime runs the file, and what differs from the model is not kept.
+
+    It also holds the people, the threshold and how faces are aligned.
+
+    docs/export.md has a few lines of Python that use it, for each format.
 
     Example: facefeat export model.facefeat --format onnx --check held-out/
     """

@@ -123,6 +123,8 @@ def export(
     bundle = bundles.read(model)
     network.check(bundle)
     chosen.require()
+    with durable.storage_errors(path):  # before all the work, where it would fail after it
+        durable.make_folder(path.parent)
     plan = plan_of(bundle.recipe, weights, detector)
     document = described.describe(bundle, _sha256(model))
     agreement, counted = Agreement(chosen.tolerance), _Counted()
