@@ -31,6 +31,14 @@ def extract(
     min_score: frame.MinScore = None,
     min_face: frame.MinFace = None,
     flip: Annotated[bool, typer.Option(help="Average with the mirror image.")] = True,
+    augment: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Add N copies of each picture, turned, moved and lit otherwise, that train and are never tested, 0 to 100; "
+            "by default as many as the file has.",
+        ),
+    ] = None,
     engine: frame.Engine = "auto",
     precision: frame.Precision = "auto",
     batch_size: Annotated[
@@ -82,6 +90,7 @@ def extract(
             data,
             output,
             chosen,
+            augment=augment,
             engine=engine,
             precision=precision,
             batch_size=batch_size,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data import picture
+from facefeat.data.augment import AUGMENTATION, Augmentation, augmented
 from facefeat.data.faces import Face
 from facefeat.data.finder import Opened
 from facefeat.data.quality import SIDE, grey
@@ -31,7 +32,26 @@ from facefeat.features.store.shards import Shard
 
 SHARD_ROWS = 256
 GROUP = 8  # pictures whose faces are found together
+GROUP_ROWS = 64  # that they may become; one picture may become more by itself
 GROUP_BYTES = 256 * 1024**2  # of their pixels; one may be as large by itself
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be made of a picture.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : bytes
+        Of the file.
+    copies : tuple of int
+        0 for the picture itself, 1 and above for its augmented copies; rising.
+    """
+
+    path: str
+    sha256: bytes
+    copies: tuple[int, ...] = (0,)
 
 
 @dataclass
@@ -50,11 +70,12 @@ class Seconds:
 
 
 def compute(
-    todo: Iterable[tuple[str, bytes]],
+    todo: Iterable[Task],
     file_of: Callable[[str], Path],
     encoder: Encoder,
     keep: Callable[[Shard], None],
     *,
+    ranges: Augmentation = AUGMENTATION,
     workers: int,
     seconds: Seconds,
     tell: Callable[[int], None],
@@ -66,13 +87,15 @@ def compute(
 
     Parameters
     ----------
-    todo : iterable of (path, SHA-256 of the file's bytes)
+    todo : iterable of Task
     file_of : callable
         Where a path's file lies.
     encoder : Encoder
     keep : callable
         Takes each finished shard. Also called for a last short one when the run is stopped, so that
         nothing computed is lost.
+    ranges : Augmentation
+        Of augmented copies.
     workers : int
         Threads.
     seconds : Seconds
@@ -80,11 +103,9 @@ def compute(
     tell : callable
         Told how many are done, for each.
     """
-    pending = _Pending(canonical_json(made_by(encoder.engine)), seconds, workers)
-    work, done = _Work(encoder, file_of), 0
-    each = min(max(GROUP, encoder.batch_size), SHARD_ROWS)
-    pictures = iter(todo)
-    left = iter(lambda: list(islice(pictures, each)), [])
+    pending = _Pending(canonical_json(made_by(encoder.engine)), canonical_json(ranges.as_dict()), seconds, workers)
+    work, done = _Work(encoder, file_of, ranges), 0
+    left = _groups(todo, min(max(GROUP, encoder.batch_size), SHARD_ROWS))
     waiting: deque[Future[_Group]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
@@ -113,6 +134,19 @@ def compute(
             keep(pending.shard())
 
 
+def _groups(todo: Iterable[Task], most: int) -> Iterator[list[Task]]:
+    """Take pictures together, fewer where each becomes many rows: what is in memory does not grow with their copies."""
+    group: list[Task] = []
+    for task in todo:
+        rows = sum(len(one.copies) for one in (*group, task))
+        if group and (len(group) == most or rows > max(GROUP_ROWS, most)):
+            yield group
+            group = []
+        group.append(task)
+    if group:
+        yield group
+
+
 @dataclass
 class _Group:
     """What became of some pictures."""
@@ -126,40 +160,49 @@ class _Group:
 class _Work:
     """What a worker does."""
 
-    def __init__(self, encoder: Encoder, file_of: Callable[[str], Path]) -> None:
-        self.encoder, self.file_of = encoder, file_of
+    def __init__(self, encoder: Encoder, file_of: Callable[[str], Path], ranges: Augmentation) -> None:
+        self.encoder, self.file_of, self.ranges = encoder, file_of, ranges
         self.stopped = threading.Event()
 
-    def group(self, pairs: Sequence[tuple[str, bytes]]) -> _Group:
+    def group(self, tasks: Sequence[Task]) -> _Group:
         """Take some pictures from their files to their vectors; a run that is stopped ends between two of them."""
         spent = Seconds()
-        rows: list[tuple[bytes, Face]] = []
+        rows: list[tuple[Task, Face]] = []
         skipped: list[Skipped] = []
-        for opened in self._opened(pairs, skipped, spent):
+        for opened in self._opened(tasks, skipped, spent):
             with _timed(spent, "faces"):
                 squares = self.encoder.finder.faces([one for _, one in opened])
-            for (digest, _), face in zip(opened, squares, strict=True):
+            for (task, _), face in zip(opened, squares, strict=True):
                 if isinstance(face, PictureRefused):
-                    skipped.append(Skipped("", digest, face.code, face.message))
+                    skipped.append(Skipped("", task.sha256, face.code, face.message))
                 else:
-                    rows.append((digest, face))
+                    rows.append((task, face))
         with _timed(spent, "network"):
-            vectors = self.encoder.vectors([face.pixels for _, face in rows]) if rows else {}
-        return _Group(_columns(rows, vectors), skipped, len(pairs), spent)
+            vectors = self._vectors(rows)
+        return _Group(_columns(rows, vectors), skipped, len(tasks), spent)
+
+    def _vectors(self, rows: Sequence[tuple[Task, Face]]) -> dict[str, NDArray[np.float32]]:
+        """Run the network on faces and their copies, which are made as they are needed."""
+        squares = (
+            augmented(face.pixels, task.sha256, copy, self.ranges) for task, face in rows for copy in task.copies
+        )
+        some = iter(lambda: list(islice(squares, max(GROUP, self.encoder.batch_size))), [])
+        parts = [self.encoder.vectors(part) for part in some]
+        return {layer: np.concatenate([part[layer] for part in parts]) for layer in parts[0]} if parts else {}
 
     def _opened(
-        self, pairs: Sequence[tuple[str, bytes]], skipped: list[Skipped], spent: Seconds
-    ) -> Iterator[list[tuple[bytes, Opened]]]:
+        self, tasks: Sequence[Task], skipped: list[Skipped], spent: Seconds
+    ) -> Iterator[list[tuple[Task, Opened]]]:
         """Yield decoded pictures, a few at a time: fewer where they are large."""
-        opened: list[tuple[bytes, Opened]] = []
+        opened: list[tuple[Task, Opened]] = []
         n_bytes = 0
-        for path, digest in pairs:
+        for task in tasks:
             if self.stopped.is_set():
                 break
             with _timed(spent, "decode"):
-                one = self._open(self.file_of(path), digest)
+                one = self._open(self.file_of(task.path), task.sha256)
             if isinstance(one, Opened):
-                opened.append((digest, one))
+                opened.append((task, one))
                 n_bytes += one.decoded.pixels.nbytes
             elif one is not None:
                 skipped.append(one)
@@ -186,8 +229,8 @@ class _Work:
 class _Pending:
     """What is computed and not yet kept."""
 
-    def __init__(self, maker: str, seconds: Seconds, workers: int) -> None:
-        self.maker, self.seconds, self.workers = maker, seconds, workers
+    def __init__(self, maker: str, augmentation: str, seconds: Seconds, workers: int) -> None:
+        self.maker, self.augmentation, self.seconds, self.workers = maker, augmentation, seconds, workers
         self.groups: list[_Group] = []
 
     def __len__(self) -> int:
@@ -205,21 +248,25 @@ class _Pending:
         columns = {name: np.concatenate([one[name] for one in full]) for name in full[0]}
         skipped = tuple(one for group in self.groups for one in group.skipped)
         self.groups = []
-        return Shard(columns, skipped, self.maker)
+        return Shard(columns, skipped, self.maker, self.augmentation if columns["images/copy"].any() else "")
 
 
-def _columns(rows: Sequence[tuple[bytes, Face]], vectors: dict[str, NDArray[np.float32]]) -> Columns:
-    return {
-        "images/sha256": np.array([list(digest) for digest, _ in rows], "u1").reshape(-1, 32),
-        "images/copy": np.zeros(len(rows), "<i2"),
-        "faces/box": np.array([face.box for _, face in rows], "<f4").reshape(-1, 4),
-        "faces/landmarks": np.array([face.landmarks for _, face in rows], "<f4").reshape(-1, 5, 2),
-        "faces/score": np.array([face.score for _, face in rows], "<f4"),
-        "faces/found": np.array([face.found for _, face in rows], bool),
-        "faces/count": np.array([face.count for _, face in rows], "<i2"),
-        "faces/pixels": np.array([grey(face.pixels) for _, face in rows], "u1").reshape(-1, SIDE, SIDE),
-        **{FEATURES + layer: array for layer, array in vectors.items()},
+def _columns(rows: Sequence[tuple[Task, Face]], vectors: dict[str, NDArray[np.float32]]) -> Columns:
+    """Lay out rows; what is said of a face is said of each of its copies."""
+    faces = [face for _, face in rows]
+    columns = {
+        "images/sha256": np.array([list(task.sha256) for task, _ in rows], "u1").reshape(-1, 32),
+        "faces/box": np.array([face.box for face in faces], "<f4").reshape(-1, 4),
+        "faces/landmarks": np.array([face.landmarks for face in faces], "<f4").reshape(-1, 5, 2),
+        "faces/score": np.array([face.score for face in faces], "<f4"),
+        "faces/found": np.array([face.found for face in faces], bool),
+        "faces/count": np.array([face.count for face in faces], "<i2"),
+        "faces/pixels": np.array([grey(face.pixels) for face in faces], "u1").reshape(-1, SIDE, SIDE),
     }
+    each = [len(task.copies) for task, _ in rows]
+    repeated = {name: np.repeat(column, each, axis=0) for name, column in columns.items()}
+    copies = np.array([copy for task, _ in rows for copy in task.copies], "<i2")
+    return {**repeated, "images/copy": copies, **{FEATURES + layer: array for layer, array in vectors.items()}}
 
 
 @contextmanager

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facefeat.data import picture
+from facefeat.data.augment import AUGMENTATION, Augmentation
 from facefeat.data.folder import DataSet, Entry, list_people
 from facefeat.engines.network import describe
-from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError
+from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError, UsageError
 from facefeat.features import hashes
 from facefeat.features.calibrate import calibrated
-from facefeat.features.compute import Seconds, compute
+from facefeat.features.compute import Seconds, Task, compute
 from facefeat.features.encode import Encoder, Plan, engine_for
-from facefeat.features.recipe import Recipe
-from facefeat.features.store import durable, sealed
+from facefeat.features.known import Known
+from facefeat.features.recipe import Recipe, canonical_json
+from facefeat.features.store import durable
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read, recipe_in
 from facefeat.features.store.publish import Contents, publish
@@ -30,6 +31,8 @@ from facefeat.features.store.shards import Shard, WorkFolder, noted, work_folder
 
 # What is being done, how many are done, of how many; of 0: a message.
 Progress = Callable[[str, int, int], None]
+
+MOST_COPIES = 100  # of a picture
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,15 @@ class Extraction:
     ----------
     file : FeatureFile
     images : int
-        Files found in the data set: each is a row or is skipped.
+        Files found in the data set: each is a picture with its row, or is skipped.
     computed, reused, duplicates : int
-        Vectors made now; rows that were known already; rows that share another's bytes.
+        Rows made now; rows that were known already; rows that share another's bytes. Augmented copies are among them.
+    pictures : int
+        Pictures that were read to make rows.
+    copies, lacking : int
+        Rows that are augmented copies; pictures that have fewer of them than the others.
     whole : int
-        Rows where no face was found and the whole picture was taken.
+        Pictures in which no face was found and the whole was taken.
     ran_on : str
         Engine, device and precision in words.
     seconds : Seconds
@@ -56,43 +63,13 @@ class Extraction:
     computed: int
     reused: int
     duplicates: int
+    pictures: int
+    copies: int
+    lacking: int
     whole: int
     ran_on: str
     seconds: Seconds
     dataset: DataSet
-
-
-@dataclass
-class _Known:
-    """Where the numbers of each picture's bytes lie."""
-
-    pieces: list[Columns] = field(default_factory=list)
-    places: dict[bytes, int] = field(default_factory=dict)  # one number takes least memory
-    refused: dict[bytes, Skipped] = field(default_factory=dict)
-    makers: list[dict[str, Any]] = field(default_factory=list)
-    tried: int = 0  # pictures of this run that are in shards
-
-    def add(self, columns: Columns, maker: dict[str, Any]) -> None:
-        index = len(self.pieces)
-        self.pieces.append(columns)
-        for row, digest in enumerate(columns["images/sha256"]):
-            self.places.setdefault(digest.tobytes(), index << 32 | row)
-        sealed.release(columns["images/sha256"])
-        if maker not in self.makers:
-            self.makers.append(maker)
-
-    def refuse(self, skipped: Sequence[Skipped]) -> None:
-        """Remember refusals that are about the bytes alone."""
-        told = ((one.sha256, one) for one in skipped if any(one.sha256) and one.code in picture.OF_THE_BYTES)
-        self.refused.update(told)
-
-    def place(self, digest: bytes) -> tuple[int, int]:
-        """Return the piece and the row in it."""
-        place = self.places[digest]
-        return place >> 32, place & 0xFFFFFFFF
-
-    def __contains__(self, digest: bytes) -> bool:
-        return digest in self.places or digest in self.refused
 
 
 def extract(
@@ -100,6 +77,8 @@ def extract(
     output: str | Path,
     plan: Plan,
     *,
+    augment: int | None = None,
+    ranges: Augmentation = AUGMENTATION,
     engine: str = "auto",
     precision: str = "auto",
     batch_size: int | None = None,
@@ -123,6 +102,11 @@ def extract(
         The feature file.
     plan : Plan
         See ``facefeat.features.encode.plan``.
+    augment : int or None
+        Augmented copies of each picture, at most ``MOST_COPIES``; ``None``: as many as the output, or an unfinished
+        run, has already.
+    ranges : Augmentation
+        Of the copies; those made by others are made anew.
     engine, precision : str
         See ``facefeat.engines.choose.choose``. ``'int8'`` makes the recipe one of int8, calibrated on this data set
         unless the output, or an unfinished run, has a calibration already.
@@ -145,6 +129,8 @@ def extract(
 
     Raises
     ------
+    UsageError
+        A number of copies that cannot be.
     InputError
         No usable picture, or no folder of people.
     RecipeMismatch
@@ -155,6 +141,7 @@ def extract(
     """
     started, workers = time.perf_counter(), max(workers, 1)
     output = Path(output)
+    _check_copies(augment)
     dataset = data if isinstance(data, DataSet) else list_people(data)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
@@ -162,37 +149,65 @@ def extract(
     folder = WorkFolder(output, plan.recipe)
     with folder.held(anew=overwrite):
         before = _published(output, plan.recipe, overwrite)
-        known = _known(before, folder, retry_skipped, tell)
+        known = _known(before, folder, ranges, retry_skipped, tell)
+        each = known.most if augment is None else augment
         digests = _hashed(dataset, workers, rehash, tell, seconds)
-        n_known = len(known.places)
-        todo = array("q", (index for index in _unique(digests) if digests[index] not in known))
+        n_known = len(known)
+        todo = array("q", (index for index in _unique(digests) if known.lacking(digests[index], each)))
+        n_rows = sum(len(known.lacking(digests[index], each)) for index in todo)
         ran_on = ""
         if todo:
             device = engine_for(plan.recipe, engine, precision, threads=workers, streams=workers)
             ran_on = describe(device)
             tell(f"Vectors are computed by {ran_on}", 0, 0)
             compute(
-                ((dataset.entries[index].path, digests[index]) for index in todo),
+                (Task(dataset.entries[i].path, digests[i], known.lacking(digests[i], each)) for i in todo),
                 dataset.file,
                 Encoder(plan, device, batch_size),
-                lambda shard: _keep(shard, folder, known, seconds, len(todo)),
+                lambda shard: _keep(shard, folder, known, seconds, len(todo), n_rows),
+                ranges=ranges,
                 workers=workers,
                 seconds=seconds,
                 tell=lambda done: tell("faces and vectors", done, len(todo)),
             )
-        contents = _contents(dataset, digests, known)
+        contents = _contents(dataset, digests, known, each)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
         folder.clear()
     seconds.total = time.perf_counter() - started
-    computed = len(known.places) - n_known
-    unique = len({digest for entry, digest in zip(dataset.entries, digests, strict=True) if digest in known.places})
+    made = len(known) - n_known
+    return _extraction(file, dataset, contents, known, made=made, each=each, ran_on=ran_on, seconds=seconds)
+
+
+def _check_copies(augment: int | None) -> None:
+    if augment is not None and not 0 <= augment <= MOST_COPIES:
+        raise UsageError(f"--augment takes 0 to {MOST_COPIES} copies of each picture; {augment} was given.")
+
+
+def _extraction(
+    file: FeatureFile,
+    dataset: DataSet,
+    contents: Contents,
+    known: Known,
+    *,
+    made: int,
+    each: int,
+    ran_on: str,
+    seconds: Seconds,
+) -> Extraction:
+    """Count what an extraction did."""
+    different = len(np.unique(contents.piece << 32 | contents.row))
+    copies, pictures = len(file) - file.n_pictures, file.original
+    n_each = np.bincount(np.cumsum(pictures) - 1) - 1
     return Extraction(
         file=file,
         images=len(dataset.entries),
-        computed=computed,
-        reused=unique - computed,
-        duplicates=len(file) - unique,
-        whole=int(np.sum(~file.found)) if file.recipe.faces.detector != "none" else 0,
+        computed=made,
+        reused=different - made,
+        duplicates=len(file) - different,
+        pictures=known.pictures,
+        copies=copies,
+        lacking=int(np.sum(n_each < each)),
+        whole=int(np.sum(~file.found & pictures)) if file.recipe.faces.detector != "none" else 0,
         ran_on=ran_on or file.ran_on,
         seconds=seconds,
         dataset=dataset,
@@ -235,14 +250,12 @@ def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | N
     return before
 
 
-def _known(before: FeatureFile | None, folder: WorkFolder, retry: bool, tell: Progress) -> _Known:
-    known = _Known()
+def _known(before: FeatureFile | None, folder: WorkFolder, ranges: Augmentation, retry: bool, tell: Progress) -> Known:
+    known = Known(canonical_json(ranges.as_dict()))
     if before is not None:
-        known.add(before.numbers, before.made_by)
-        known.refuse(() if retry else before.skipped)
+        known.add_file(before, retry=retry)
     for shard in folder.shards():
-        known.add(shard.columns, json.loads(shard.made_by))
-        known.refuse(() if retry else shard.skipped)
+        known.add_shard(shard, retry=retry)
     if damaged := len(list(folder.path.glob("*.bad"))):
         these = "1 damaged shard is" if damaged == 1 else f"{damaged} damaged shards are"
         tell(f"{these} set aside in {folder.path}; what was in it is computed again", 0, 0)
@@ -267,14 +280,16 @@ def _unique(digests: Sequence[bytes]) -> Iterator[int]:
             yield index
 
 
-def _keep(shard: Shard, folder: WorkFolder, known: _Known, seconds: Seconds, todo: int) -> None:
+def _keep(shard: Shard, folder: WorkFolder, known: Known, seconds: Seconds, todo: int, n_rows: int) -> None:
     started = time.perf_counter()
     kept = folder.add(shard)  # mapped from the disk: memory does not grow with the pictures
-    known.add(kept.columns, json.loads(kept.made_by))
-    known.refuse(kept.skipped)
-    known.tried += len(kept.columns["images/sha256"]) + len(kept.skipped)
+    known.add_shard(kept)
+    done = len(np.unique(kept.columns["images/sha256"], axis=0))
+    known.pictures += done
+    known.tried += done + len(kept.skipped)
     if known.tried < todo:
-        _require_space(folder.output, kept.columns, todo - known.tried, len(known.places))
+        left = n_rows * (todo - known.tried) // todo
+        _require_space(folder.output, kept.columns, left, len(known))
     seconds.write += time.perf_counter() - started
 
 
@@ -297,12 +312,12 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
         )
 
 
-def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Contents:
-    """Decide for each entry: a row, or skipped."""
+def _contents(dataset: DataSet, digests: Sequence[bytes], known: Known, each: int) -> Contents:
+    """Decide for each entry: a row with those of its copies, or skipped."""
     skipped = [
         _skipped(dataset, entry, digest, known)
         for entry, digest in zip(dataset.entries, digests, strict=True)
-        if digest not in known.places
+        if digest not in known
     ]
     if len(skipped) == len(digests):
         first = skipped[0]
@@ -310,14 +325,14 @@ def _contents(dataset: DataSet, digests: Sequence[bytes], known: _Known) -> Cont
             f"None of the {len(skipped)} files in {dataset.root} is a usable picture; the first, {first.path}: {first.message}"
         )
     rows = (
-        (dataset.people[entry.person], entry.path, *known.place(digest))
+        (dataset.people[entry.person], entry.path, *place)
         for entry, digest in zip(dataset.entries, digests, strict=True)
-        if digest in known.places
+        for place in known.rows_of(digest, each)
     )
-    return Contents.of(rows, known.pieces, skipped, joined(known.makers))
+    return Contents.of(rows, known.pieces, skipped, joined(known.makers), known.augmentation)
 
 
-def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: _Known) -> Skipped:
+def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: Known) -> Skipped:
     """Say why an entry is no row."""
     if entry.refusal:
         return Skipped(entry.path, digest, entry.refusal, picture.CODES[entry.refusal].capitalize() + ".")
@@ -345,7 +360,7 @@ def _published_anew(
 
 def _says_the_same(before: FeatureFile, contents: Contents) -> bool:
     return (
-        before.people == contents.people
+        (before.people, before.augmentation) == (contents.people, contents.augmentation)
         and list(before.paths) == list(contents.paths)
         and np.array_equal(before.person, contents.person)
         and before.skipped == tuple(contents.skipped)

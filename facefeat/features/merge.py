@@ -40,7 +40,8 @@ def merge(inputs: Sequence[str | Path], output: str | Path, *, overwrite: bool =
     """Unite the rows of several feature files.
 
     The same path with the same bytes is one row. Where two inputs have the same bytes, the numbers are
-    those of the first. A path that is skipped in one input and a row of another is a row.
+    those of the first. A path that is skipped in one input and a row of another is a row. A picture has all augmented
+    copies that any input has of it.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def merge(inputs: Sequence[str | Path], output: str | Path, *, overwrite: bool =
     InputError
         An input is missing, or a path is one picture in one input and another in another.
     RecipeMismatch
-        The inputs are not of one recipe.
+        The inputs are not of one recipe, or their augmented copies not of the same ranges.
     LockedError
         Another run is writing the output.
     DamagedFile, ForeignFile, NewerFile, StorageError
@@ -78,6 +79,7 @@ def merge(inputs: Sequence[str | Path], output: str | Path, *, overwrite: bool =
             raise UsageError(f"{output} exists; write to another file with -o, or replace it with --overwrite.")
         files = [read(path) for path in inputs]
         _require_one_recipe(files)
+        _require_one_augmentation(files)
         rows = _rows(files)
         file = publish(output, files[0].recipe, _contents(files, rows))
     sources = [source for source, _, _ in rows.values()]
@@ -100,6 +102,16 @@ def _require_one_recipe(files: Sequence[FeatureFile]) -> None:
                     f"{file.path} keeps {layer} as {here.shape[1]} numbers of {here.dtype}, {first.path} as "
                     f"{there.shape[1]} of {there.dtype}. Only files of the same numbers can be merged."
                 )
+
+
+def _require_one_augmentation(files: Sequence[FeatureFile]) -> None:
+    made = [file for file in files if file.augmentation]
+    for file in made[1:]:
+        if file.augmentation != made[0].augmentation:
+            raise RecipeMismatch(
+                f"The augmented copies in {file.path} were made by other ranges than those in {made[0].path}; "
+                "facefeat extract --augment makes them anew, --augment 0 takes them out."
+            )
 
 
 def _rows(files: Sequence[FeatureFile]) -> dict[tuple[str, int], _Row]:
@@ -134,4 +146,5 @@ def _contents(files: Sequence[FeatureFile], rows: dict[tuple[str, int], _Row]) -
         pieces=[file.numbers for file in files],
         skipped=(one for one in skipped.values() if one.path not in taken),
         made_by=joined([file.made_by for file in files]),
+        augmentation=next((file.augmentation for file in files if file.augmentation), ""),
     )

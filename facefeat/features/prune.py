@@ -182,7 +182,8 @@ def _without(before: FeatureFile, names: set[str], there: _Folder | None) -> Fea
         raise InputError(f"Nobody would be left in {before.path}; it stays as it is. If all is to go, delete the file.")
     if (len(rows), len(skipped)) == (len(before), len(before.skipped)):
         return before
-    return publish(before.path, before.recipe, Contents.of(rows, [before.numbers], skipped, before.made_by))
+    stay = Contents.of(rows, [before.numbers], skipped, before.made_by, before.augmentation)
+    return publish(before.path, before.recipe, stay)
 
 
 def _pictures(file: FeatureFile) -> set[tuple[str, bytes]]:

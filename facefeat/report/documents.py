@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def extraction(made: Extraction) -> dict[str, Any]:
         "computed": made.computed,
         "reused": made.reused,
         "duplicates": made.duplicates,
+        "copies": made.copies,
         "without_face": made.whole,
         "skipped": _skipped(made.file),
         "output": escaped(str(made.file.path)),
@@ -44,7 +46,7 @@ def extraction(made: Extraction) -> dict[str, Any]:
         "device": maker["device"],
         "precision": maker["precision"],
         "seconds": {name: round(value, 3) for name, value in asdict(made.seconds).items()},
-        "images_per_second": round(made.computed / total, 2) if total else None,
+        "images_per_second": round(made.pictures / total, 2) if total else None,
     }
 
 
@@ -80,9 +82,10 @@ def _feature_file(file: FeatureFile) -> dict[str, Any]:
     copies, of_others = file.copies()
     return {
         "rows": len(file),
-        "people": _counts(file.people, file.person),
+        "people": _counts(file.people, file.person[file.original]),
         "copies": {"rows": copies, "of_other_people": of_others},
-        "without_face": int((~file.found).sum()),
+        "augmentation": _augmentation(file),
+        "without_face": int((~file.found & file.original).sum()),
         "skipped": _skipped(file),
         "layers": {
             layer: {"width": int(file.vectors(layer).shape[1]), "dtype": str(file.vectors(layer).dtype)}
@@ -90,6 +93,13 @@ def _feature_file(file: FeatureFile) -> dict[str, Any]:
         },
         "made_by": file.made_by,
     }
+
+
+def _augmentation(file: FeatureFile) -> dict[str, Any] | None:
+    """Describe the augmented copies of a file; null where there are none."""
+    copies = len(file) - file.n_pictures
+    ranges = json.loads(file.augmentation) if file.augmentation else None
+    return {"rows": copies, "each": file.n_each, "ranges": ranges} if copies else None
 
 
 def _bundle(bundle: Bundle) -> dict[str, Any]:

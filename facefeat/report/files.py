@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def info(seen: Seen, verbose: bool = False) -> RenderableType:
     """Lay out what a feature file or a bundle holds."""
     if isinstance(seen.contents, FeatureFile):
         file = seen.contents
-        counts = np.bincount(file.person, minlength=len(file.people)).tolist()
+        counts = np.bincount(file.person[file.original], minlength=len(file.people)).tolist()
         return Group(facts(_feature_file(seen, file, verbose)), _people(file.people, counts, verbose))
     bundle = seen.contents
     counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people)).tolist()
@@ -101,6 +102,7 @@ def _feature_file(seen: Seen, file: FeatureFile, verbose: bool) -> Facts:
     rows: Facts = [
         _file(seen.path, "a feature file", seen.bytes),
         ("rows", f"{len(file):,} of {words.counted(len(file.people), 'person', 'people')}"),
+        *_augmented(file),
         ("copies", _copies(file)),
         ("no face", _faceless(file)),
         *(skipped(file, verbose) if file.skipped else [("skipped", "none")]),
@@ -169,16 +171,26 @@ def _copies(file: FeatureFile) -> str:
     copies, of_others = file.copies()
     if not copies:
         return "none"
-    text = f"{words.counted(copies, 'row')} with the bytes of an earlier one"
+    text = f"{words.counted(copies, 'picture')} with the bytes of an earlier one"
     return f"{text}; under another person's name: {of_others:,}" if of_others else text
+
+
+def _augmented(file: FeatureFile) -> Facts:
+    """Say how many copies there are, and by what ranges they were made."""
+    if not file.n_each:
+        return []
+    ranges = json.loads(file.augmentation or "{}")
+    return [("augmented", words.augmented(file)), ("", ", ".join(f"{name} {ranges[name]}" for name in sorted(ranges)))]
 
 
 def _faceless(file: FeatureFile) -> str:
     if file.recipe.faces.detector == "none":
         return "not looked for; the whole picture was taken"
-    n = int((~file.found).sum())
+    n = int((~file.found & file.original).sum())
     return (
-        f"in {n:,} of {len(file):,}; there the whole picture was taken" if n else "none: a face was found in every row"
+        f"in {n:,} of {file.n_pictures:,}; there the whole picture was taken"
+        if n
+        else "none: a face was found in every row"
     )
 
 
@@ -204,7 +216,8 @@ def _counted(found: Checked) -> list[str]:
     n, lines = found.counts, []
     if "rows" in n:
         rows = f"{words.counted(n['rows'], 'row')} of {words.counted(n['people'], 'person', 'people')}"
-        lines.append(f"{rows}, {words.counted(n['layers'], 'layer')}, {n['skipped']:,} skipped")
+        copies = f", of them {words.counted(n['copies'], 'augmented copy', 'augmented copies')}" if n["copies"] else ""
+        lines.append(f"{rows}{copies}, {words.counted(n['layers'], 'layer')}, {n['skipped']:,} skipped")
     if "gallery" in n:
         people = words.counted(n["people"], "person", "people")
         pictures = words.counted(n["gallery"], "picture")

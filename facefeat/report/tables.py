@@ -29,13 +29,16 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
         ("pictures", f"{made.images:,} found, of {words.counted(len(file.people), 'person', 'people')}"),
         (
             "rows",
-            f"{len(file):,}: {made.computed:,} computed, {made.reused:,} known already, {made.duplicates:,} copies",
+            f"{len(file):,}: {made.computed:,} computed, {made.reused:,} known already, "
+            f"{made.duplicates:,} {'duplicates' if made.copies else 'copies'}",
         ),
     ]
+    if made.copies:
+        rows.append(("augmented", words.augmented(file, made.lacking)))
     if made.whole:
         rows.append(("no face", f"in {made.whole:,}; there the whole picture was taken"))
         if verbose:
-            rows += [("", file.paths[i]) for i in (~file.found).nonzero()[0]]
+            rows += [("", file.paths[i]) for i in (~file.found & file.original).nonzero()[0]]
     if file.skipped:
         rows += skipped(file, verbose)
     if made.dataset.empty:
@@ -103,7 +106,7 @@ def _time(made: Extraction) -> str:
     parts = (
         f"reading {spent.decode:.1f}, faces {spent.faces:.1f}, network {spent.network:.1f}, writing {spent.write:.1f}"
     )
-    return f"{spent.total:.1f} s, {made.computed / spent.total:.1f} pictures a second ({parts})"
+    return f"{spent.total:.1f} s, {made.pictures / spent.total:.1f} pictures a second ({parts})"
 
 
 def shown(items: Any, verbose: bool) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from facefeat.learn.metrics import Share
 
 if TYPE_CHECKING:
     from facefeat.curate.doctor import Diagnosis
+    from facefeat.features.store.file import FeatureFile
     from facefeat.learn.calibration import Confidence
     from facefeat.learn.unknown import Threshold
 
@@ -91,6 +92,19 @@ def looked_at(found: Diagnosis) -> str:
     if found.against:
         sentence += f", and {counted(len(found.against.entries), 'picture')} of the other data set"
     return f"{sentence}."
+
+
+def augmented(file: FeatureFile, lacking: int = 0) -> str:
+    """Say how many rows are augmented copies, and of how many pictures some are lacking."""
+    copies = len(file) - file.n_pictures
+    text = f"{copies:,} of the rows, {copies_each(file)}; they train and are never tested"
+    return f"{text}; {counted(lacking, 'picture')} could not be read again and lacks some" if lacking else text
+
+
+def copies_each(file: FeatureFile) -> str:
+    """Say how many augmented copies a picture has."""
+    ragged = len(file) != file.n_pictures * (1 + file.n_each)
+    return f"{'up to ' if ragged else ''}{counted(file.n_each, 'copy', 'copies')} of each picture"
 
 
 def skipped_summary(skipped: Sequence[Skipped]) -> str:

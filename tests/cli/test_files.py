@@ -86,7 +86,7 @@ def test_info_of_a_feature_file_at_a_glance(features: Path) -> None:
     assert shown[:11] == [
         f"file people.h5, a feature file of {size}",
         "rows 16 of 3 people",
-        "copies 1 row with the bytes of an earlier one; under another person's name: 1",
+        "copies 1 picture with the bytes of an earlier one; under another person's name: 1",
         "no face not looked for; the whole picture was taken",
         "skipped 2: empty 1, not_a_picture 1",
         "ada/notes.txt: The file is empty.",

@@ -150,6 +150,7 @@ def check(path: str | Path) -> Checked:
         else:
             found.counts |= {
                 "rows": len(file), "people": len(file.people), "skipped": len(file.skipped), "layers": len(file.layers),
+                "copies": len(file) - file.n_pictures,
             }  # fmt: skip
             found.damage(path, _of_file(file))
     check_work(work, found)
@@ -191,7 +192,7 @@ def _shard(path: Path, recipe: Recipe | None) -> tuple[Columns, tuple[Skipped, .
     datasets, attrs = layout.places(path)
     try:
         columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
-        columns = layout.lifted(columns, sealed.version_of(raw))
+        columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
         own = Recipe.from_json(attrs["recipe"])
         if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
             raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
@@ -212,7 +213,8 @@ def _of_file(file: FeatureFile) -> Iterator[str]:
     yield from _of_people(file)
     yield from _of_skipped(file)
     yield from _of_numbers(file.numbers, file.paths)
-    yield from _of_copies(file)
+    yield from _of_same_bytes(file)
+    yield from _of_augmented(file)
 
 
 def _of_people(file: FeatureFile) -> Iterator[str]:
@@ -264,10 +266,12 @@ def _of_numbers(columns: Columns, names: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _of_copies(file: FeatureFile) -> Iterator[str]:
-    """Compare the rows of pictures with the same bytes."""
-    first = file.first_alike()
-    rows = np.flatnonzero((first != np.arange(len(file))) & (file.copy == file.copy[first]))
+def _of_same_bytes(file: FeatureFile) -> Iterator[str]:
+    """Compare the rows of pictures with the same bytes, and those of their copies of the same number."""
+    keys = np.concatenate([np.asarray(file.sha256), _bytes_of(np.asarray(file.copy))], axis=1)
+    _, places, groups = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    first = places[groups.reshape(-1)]
+    rows = np.flatnonzero(first != np.arange(len(file)))
     paths = [file.paths[row] for row in rows]
     for name, column in file.numbers.items():
         differs = [
@@ -276,6 +280,18 @@ def _of_copies(file: FeatureFile) -> Iterator[str]:
         ]
         what = f"rows whose {name} is another than that of a row with the same bytes"
         yield from _each(np.concatenate([np.zeros(0, bool), *differs]), paths, what)
+
+
+def _of_augmented(file: FeatureFile) -> Iterator[str]:
+    """Look whether copies follow their original and are numbered from 1, and whether it is said how they were made."""
+    copies = file.copy.tolist()
+    before = [("", b"", -1), *zip(file.paths, (one.tobytes() for one in file.sha256), copies, strict=True)]
+    astray = [now[2] != 0 and now != (*last[:2], last[2] + 1) for last, now in pairwise(before)]
+    yield from _each(astray, file.paths, "augmented copies that do not follow their picture, numbered from 1")
+    if any(copies) and not file.augmentation:
+        yield "it does not say by what ranges its augmented copies were made"
+    if file.augmentation and not any(copies):
+        yield "it says how augmented copies were made and has none"
 
 
 def _each(wrong: ArrayLike, names: Sequence[str], what: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facefeat.data.quality import SIDE
 from facefeat.errors import DamagedFile
-from facefeat.features.store.sealed import BLOCK
+from facefeat.features.recipe import Recipe
+from facefeat.features.store.sealed import BLOCK, FORMAT, version_of
 from facefeat.features.store.skeleton import Place, n_bytes
 
 THUMBNAIL = SIDE  # of the grey picture kept of every face, pixels
@@ -38,6 +39,31 @@ Columns = dict[str, NDArray[Any]]
 def number_columns(layers: Sequence[str]) -> tuple[str, ...]:
     """Name the columns of a row that do not depend on the picture's name."""
     return (*ROW, *(FEATURES + layer for layer in layers))
+
+
+def attributes(recipe: Recipe, version: int, made_by: str, augmentation: str) -> dict[str, str]:
+    """Return the attributes of the root group; how copies were made is said only where there are any."""
+    said = {
+        "format": f"{FORMAT}/{version}",
+        "recipe": recipe.to_json(),
+        "recipe_sha256": recipe.sha256,
+        "made_by": made_by,
+    }
+    return said | ({"augmentation": augmentation} if augmentation else {})
+
+
+def version_in(raw: NDArray[np.uint8], attrs: dict[str, str], source: Path) -> int:
+    """Return the number of the format of a file that was checked; its first line is not under the checksum.
+
+    Raises
+    ------
+    DamagedFile
+        If the attribute, which is, says otherwise.
+    """
+    version = version_of(raw)
+    if attrs.get("format") != f"{FORMAT}/{version}":
+        raise DamagedFile(f"{source} is damaged: its first line does not name its format.")
+    return version
 
 
 def lifted(columns: Columns, version: int) -> Columns:

@@ -42,6 +42,8 @@ class FeatureFile:
     columns : dict of str to ndarray
         Every dataset by its name in the file; ``images/sha256``, ``faces/box`` and so on.
     skipped : tuple of Skipped
+    augmentation : str
+        The ranges of the augmented copies, canonical JSON; see ``facefeat.data.augment``. ``''`` where it is not said.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class FeatureFile:
     person: NDArray[np.int32]
     columns: Columns
     skipped: tuple[Skipped, ...]
+    augmentation: str = ""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,6 +75,22 @@ class FeatureFile:
         return self.columns["images/copy"]
 
     @property
+    def original(self) -> NDArray[np.bool_]:
+        """Whether a row is a picture itself, shape (n_images,); the others are augmented copies, which only train."""
+        first: NDArray[np.bool_] = self.copy == 0
+        return first
+
+    @property
+    def n_pictures(self) -> int:
+        """Number of pictures, augmented copies left out."""
+        return int(np.sum(self.original))
+
+    @property
+    def n_each(self) -> int:
+        """Number of augmented copies of each picture; where they differ, the largest."""
+        return int(self.copy.max(initial=0))
+
+    @property
     def sha256(self) -> NDArray[np.uint8]:
         """Of each picture's bytes, shape (n_images, 32)."""
         return self.columns["images/sha256"]
@@ -87,16 +106,19 @@ class FeatureFile:
         return {name: self.columns[name] for name in layout.number_columns(self.layers)}
 
     def first_alike(self) -> NDArray[np.int64]:
-        """Return for every row the first row of a picture with the same bytes, shape (n_images,)."""
+        """Return for every row the first row of a picture with the same bytes, shape (n_images,).
+
+        For augmented copies that is the picture itself, or another of the same bytes.
+        """
         digests = np.ascontiguousarray(self.sha256).view("V32").reshape(-1)
         _, first, groups = np.unique(digests, return_index=True, return_inverse=True)
         return first[groups].astype(np.int64)
 
     def copies(self) -> tuple[int, int]:
-        """Count rows that have the bytes of an earlier row, and those of them that are of another person."""
+        """Count pictures that have the bytes of an earlier one, and those of them that are of another person."""
         first = self.first_alike()
-        repeated = first != np.arange(len(self))
-        return int(repeated.sum()), int((self.person != self.person[first]).sum())
+        repeated = (first != np.arange(len(self))) & self.original
+        return int(repeated.sum()), int((repeated & (self.person != self.person[first])).sum())
 
     def vectors(self, layer: str) -> NDArray[np.float32]:
         """Return the vectors of a layer, of shape (n_images, n_features).
@@ -148,7 +170,7 @@ def read(path: str | Path) -> FeatureFile:
     datasets, attrs = layout.places(path)
     try:
         columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
-        columns = layout.lifted(columns, sealed.version_of(raw))
+        columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
         return _checked(path, columns, attrs)
     except FileFormatError:
         raise
@@ -182,7 +204,7 @@ def _checked(path: Path, columns: Columns, attrs: dict[str, str]) -> FeatureFile
         raise DamagedFile(f"{path} is damaged: a row belongs to no person.")
     return FeatureFile(
         path, recipe, maker_of(path, attrs["made_by"]), people, layout.texts_of(columns["images/path"]),
-        person, columns, layout.skipped_of(columns),
+        person, columns, layout.skipped_of(columns), ranges_of(path, attrs.get("augmentation", "")),
     )  # fmt: skip
 
 
@@ -213,6 +235,19 @@ def check_numbers(path: Path, columns: Columns, layers: Sequence[str], n: int) -
     for layer in layers:
         if columns[FEATURES + layer].ndim != 2 or columns[FEATURES + layer].dtype not in (np.float32, np.float16):
             raise DamagedFile(f"{path} is damaged: the vectors of {layer} are no table of float32 or float16.")
+
+
+def ranges_of(path: Path, text: str) -> str:
+    """Look whether the ranges of a file's augmented copies are numbers by their names, and return them as they are.
+
+    Raises
+    ------
+    DamagedFile
+    """
+    ranges = json.loads(text) if text else {}
+    if not isinstance(ranges, dict) or not all(isinstance(value, (int, float)) for value in ranges.values()):
+        raise DamagedFile(f"{path} is damaged: how its augmented copies were made is no list of ranges.")
+    return text
 
 
 def maker_of(path: Path, text: str) -> dict[str, Any]:

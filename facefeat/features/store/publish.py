@@ -42,6 +42,8 @@ class Contents:
     skipped : sequence of Skipped
         Sorted by path.
     made_by : dict
+    augmentation : str
+        The ranges of the augmented copies, canonical JSON; ``''`` where there are none.
     """
 
     people: tuple[str, ...]
@@ -52,6 +54,7 @@ class Contents:
     row: NDArray[np.int64]
     skipped: Sequence[Skipped]
     made_by: Mapping[str, Any]
+    augmentation: str = ""
 
     @classmethod
     def of(
@@ -60,6 +63,7 @@ class Contents:
         pieces: Sequence[Columns],
         skipped: Iterable[Skipped],
         made_by: Mapping[str, Any],
+        augmentation: str = "",
     ) -> Contents:
         """Lay out rows in the format's order.
 
@@ -71,6 +75,8 @@ class Contents:
         skipped : iterable of Skipped
             In any order.
         made_by : mapping
+        augmentation : str, default=''
+            The ranges of augmented copies, if there are any.
 
         Returns
         -------
@@ -86,8 +92,10 @@ class Contents:
         people = sorted(set(names))
         number = {name: index for index, name in enumerate(people)}
         person = np.fromiter((number[name] for name in names), "<i4", len(names))
-        order = _sorted(person, paths)
-        place = np.array(places).reshape(-1, 2)[order]
+        place = np.array(places).reshape(-1, 2)
+        copy = _copies(pieces, place)
+        order = _sorted(person, paths, copy)
+        place = place[order]
         return cls(
             people=tuple(people),
             paths=tuple(paths[index] for index in order),
@@ -97,12 +105,22 @@ class Contents:
             row=place[:, 1].copy(),
             skipped=sorted(skipped, key=lambda one: one.path),
             made_by=made_by,
+            augmentation=augmentation if copy.any() else "",
         )
 
 
-def _sorted(person: NDArray[np.int32], paths: Sequence[str]) -> NDArray[np.int64]:
-    """Return the order of rows by person, then path."""
-    by_person = np.argsort(person, kind="stable")
+def _copies(pieces: Sequence[Columns], place: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Return the number of the augmented copy that each row is; 0 for pictures themselves."""
+    copy = np.zeros(len(place), np.int16)
+    for index in np.unique(place[:, 0]):
+        here = place[:, 0] == index
+        copy[here] = pieces[index]["images/copy"][place[here, 1]]
+    return copy
+
+
+def _sorted(person: NDArray[np.int32], paths: Sequence[str], copy: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return the order of rows by person, path and copy."""
+    by_person = np.lexsort((copy, person))
     parts = np.split(by_person, np.cumsum(np.bincount(person))[:-1])
     return np.concatenate([np.array(sorted(part.tolist(), key=paths.__getitem__), np.int64) for part in parts])
 
@@ -133,19 +151,15 @@ def publish(path: Path, recipe: Recipe, contents: Contents) -> FeatureFile:
     gathered = contents.pieces[int(contents.piece[0])]
     shapes = {name: (column.dtype, column.shape) for name, column in small.items()}
     shapes |= {name: (column.dtype, (len(contents.paths), *column.shape[1:])) for name, column in gathered.items()}
-    attrs = {
-        "format": f"{sealed.FORMAT}/{sealed.VERSION}",
-        "recipe": recipe.to_json(),
-        "recipe_sha256": recipe.sha256,
-        "made_by": canonical_json(dict(contents.made_by)),
-    }
+    version = sealed.version_for(contents.augmentation)
+    attrs = layout.attributes(recipe, version, canonical_json(dict(contents.made_by)), contents.augmentation)
     with durable.storage_errors(path), durable.beside(path) as (handle, temporary):
         datasets = _reserve(handle, shapes, attrs)
         for name, column in small.items():
             _put(handle, datasets[name][0], column)
         for name in gathered:
             _gather(handle, datasets[name][0], contents, name)
-        _put(handle, 0, np.frombuffer(sealed.header(sealed.digest_of(handle)), np.uint8))
+        _put(handle, 0, np.frombuffer(sealed.header(sealed.digest_of(handle), version), np.uint8))
         written = _read_back(temporary, path, len(contents.paths))
     return replace(written, path=path)
 

@@ -20,14 +20,15 @@ from facefeat.data import regular
 from facefeat.errors import DamagedFile, ForeignFile, NewerFile
 
 FORMAT = "facefeat-features"
-VERSION = 2
+VERSION = 3  # the highest that is read
+PLAIN = 2  # of files without augmented copies, which readers of that number may have
 BLOCK = 512
 
 _CHUNK = 4 * 1024**2
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def header(digest: str, version: int = VERSION) -> bytes:
+def header(digest: str, version: int = PLAIN) -> bytes:
     """Return the first 512 bytes for a digest in hex."""
     return f"{FORMAT}/{version}\nsha256 {digest}\n".encode().ljust(BLOCK, b"\0")
 
@@ -41,10 +42,15 @@ def digest_of(handle: int) -> str:
     return hashed.hexdigest()
 
 
-def seal(image: bytes) -> bytes:
+def version_for(augmentation: str) -> int:
+    """Return the number of the format: a file with augmented copies is not for readers who would test on them."""
+    return VERSION if augmentation else PLAIN
+
+
+def seal(image: bytes, version: int = PLAIN) -> bytes:
     """Fill the first block of an HDF5 image that was made with a block for its user."""
     body = memoryview(image)[BLOCK:]
-    return header(hashlib.sha256(body).hexdigest()) + bytes(body)
+    return header(hashlib.sha256(body).hexdigest(), version) + bytes(body)
 
 
 def checked_map(path: Path) -> NDArray[np.uint8]:

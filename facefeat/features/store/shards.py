@@ -31,11 +31,14 @@ class Shard:
         Without paths: a shard knows bytes, not names.
     made_by : str
         JSON.
+    augmentation : str
+        The ranges of its augmented copies, JSON; ``''`` where there are none.
     """
 
     columns: Columns
     skipped: tuple[Skipped, ...]
     made_by: str
+    augmentation: str = ""
 
 
 def work_folder(output: Path) -> Path:
@@ -108,6 +111,8 @@ class WorkFolder:
         StorageError
         """
         digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
+        if shard.augmentation:
+            digests += [shard.columns["images/copy"].tobytes(), shard.augmentation.encode()]
         name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
         path = self.path / f"shard-{name}.h5"
         durable.write(path, _image(shard, self.recipe))
@@ -171,12 +176,8 @@ def noted(note: Path) -> Recipe | None:
 def _image(shard: Shard, recipe: Recipe) -> bytes:
     """Build the file of a shard in memory."""
     columns = {**shard.columns, **layout.skipped_columns(shard.skipped)}
-    attrs = {
-        "format": f"{sealed.FORMAT}/{sealed.VERSION}",
-        "recipe": recipe.to_json(),
-        "recipe_sha256": recipe.sha256,
-        "made_by": shard.made_by,
-    }
+    version = sealed.version_for(shard.augmentation)
+    attrs = layout.attributes(recipe, version, shard.made_by, shard.augmentation)
     empty = skeleton({name: (column.dtype, column.shape) for name, column in columns.items()}, attrs)
     image = np.zeros(empty.size, np.uint8)
     for offset, part in empty.parts:
@@ -184,7 +185,7 @@ def _image(shard: Shard, recipe: Recipe) -> bytes:
     for name, where in empty.datasets.items():
         if columns[name].size:
             layout.view(image, where, name)[...] = columns[name]
-    return sealed.seal(image.tobytes())
+    return sealed.seal(image.tobytes(), version)
 
 
 def _read(path: Path, recipe: Recipe) -> Shard:
@@ -193,6 +194,6 @@ def _read(path: Path, recipe: Recipe) -> Shard:
     if attrs.get("recipe_sha256") != recipe.sha256:
         raise RecipeMismatch(f"{path} is of another recipe.")
     columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
-    columns = layout.lifted(columns, sealed.version_of(raw))
+    columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
     kept = {name: column for name, column in columns.items() if not name.startswith("skipped/")}
-    return Shard(kept, layout.skipped_of(columns), attrs["made_by"])
+    return Shard(kept, layout.skipped_of(columns), attrs["made_by"], attrs.get("augmentation", ""))

@@ -27,6 +27,7 @@ def columns(n: int, recipe: Recipe, seed: int = 0, width: int = 3, dtype: str = 
     made: Columns = {}
     for name, (kind, shape) in ROW.items():
         made[name] = rng.integers(0, 2, (n, *shape)).astype(kind)
+    made["images/copy"][:] = 0
     made["images/sha256"] = rng.integers(0, 256, (n, 32), dtype=np.uint8)
     made["faces/landmarks"][::2] = np.nan
     for layer in recipe.layers:

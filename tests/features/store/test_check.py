@@ -76,7 +76,7 @@ def shards_of(work: WorkFolder) -> list[Path]:
 def test_a_file_that_is_whole(features: Path) -> None:
     found = check(features)
     assert (found.problems, found.notes, found.kind) == ((), (), "features")
-    assert found.counts == {"rows": 6, "people": 3, "skipped": 2, "layers": 2}
+    assert found.counts == {"rows": 6, "people": 3, "skipped": 2, "layers": 2, "copies": 0}
     assert found.bytes == len(features.read_bytes())
     assert found.sha256 == hashlib.sha256(features.read_bytes()).hexdigest()
 

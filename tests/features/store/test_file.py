@@ -77,12 +77,12 @@ def test_empty_files_are_damaged(tmp_path: Path) -> None:
         assert complaint(path, DamagedFile) == f"{path} is damaged: it is empty, or its start was lost."
 
 
-@pytest.mark.parametrize("version", [3, 10, 999_999_999])
+@pytest.mark.parametrize("version", [4, 10, 999_999_999])
 def test_newer_files(tmp_path: Path, thumb_file: Path, version: int) -> None:
     path = tmp_path / "f.h5"
     path.write_bytes(b"facefeat-features/%d\nwhatever comes then" % version)
     assert complaint(path, NewerFile) == (
-        f"{path} has format {version}; this facefeat reads up to 2. Install a newer facefeat."
+        f"{path} has format {version}; this facefeat reads up to 3. Install a newer facefeat."
     )
 
 
