@@ -157,10 +157,10 @@ class _Look:
     """One data set being looked at."""
 
     def __init__(self, file: FeatureFile, against: FeatureFile | None, random_state: int, workers: int) -> None:
-        self.file, self.against = file, against
+        self.file, self.against = file.originals(), against.originals() if against else None
         self.random_state, self.workers = random_state, workers
-        self.faces = Faces.of(file)
-        self.first = file.first_alike()
+        self.faces = Faces.of(self.file)
+        self.first = self.file.first_alike()
         self.notes: list[str] = []
 
     def findings(self) -> Iterator[Finding]:

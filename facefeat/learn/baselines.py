@@ -20,11 +20,17 @@ PCA_COMPONENTS = 100
 
 
 def score_baseline(name: str, file: FeatureFile, splits: Sequence[Split], workers: int) -> list[Result]:
-    """Test a baseline on every fold; see ``facefeat.learn.crossval.cross_validate``."""
+    """Test a baseline on every fold; see ``facefeat.learn.crossval.cross_validate``. It trains on no augmented copies."""
     pixels = _pixels(file)
     build, X = (_eigenfaces, pixels) if name == PIXELS else (_majority, pixels[:, :1])
+    splits = without_copies(splits, file)
     build()  # imported before linear algebra is kept to one core for each
     return list(side_by_side(lambda split: alone(build(), X, file.person, split), splits, workers))
+
+
+def without_copies(splits: Sequence[Split], file: FeatureFile) -> list[Split]:
+    """Return folds in which no augmented copy trains."""
+    return [(train[file.original[train]], test) for train, test in splits]
 
 
 def _pixels(file: FeatureFile) -> NDArray[np.uint8]:

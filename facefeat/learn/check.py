@@ -154,13 +154,17 @@ def _check_bundle(path: Path, found: Findings) -> None:
         reason = archives.one_line(error)
         found.refuse(path, DamagedFile(f"{path} is damaged: its head cannot name its own pictures ({reason})."))
         return
-    found.counts |= {"people": len(bundle.people), "gallery": len(bundle.gallery.paths), "gallery_right": right}
+    found.counts |= {
+        "people": len(bundle.people),
+        "gallery": len(bundle.gallery.pictures.paths),
+        "gallery_right": right,
+    }
     found.damage(path, _of_archive(path))
 
 
 def _own_right(bundle: Bundle) -> int:
     """Count the pictures it was trained on that its head names right."""
-    X, person = bundle.gallery.vectors, bundle.gallery.person
+    X, person = bundle.gallery.pictures.vectors, bundle.gallery.pictures.person
     right = 0
     for start in range(0, len(X), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)

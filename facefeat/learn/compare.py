@@ -18,7 +18,7 @@ from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn import openset
-from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline
+from facefeat.learn.baselines import BASELINES, baseline_cost, score_baseline, without_copies
 from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Result, Trial, cross_validate
@@ -26,7 +26,7 @@ from facefeat.learn.held_out import tested
 from facefeat.learn.metrics import Share
 from facefeat.learn.mistakes import mistakes_of
 from facefeat.learn.openset import OpenSet, Trials
-from facefeat.learn.scoring import against_best, calibration_of, row_of, step_of
+from facefeat.learn.scoring import against_best, benefit_of, calibration_of, row_of, step_of
 from facefeat.learn.splits import Folds, folds
 
 TOO_LONG = 1200.0  # seconds that a head may take for all folds of a layer, by its own estimate, if nobody named it
@@ -51,6 +51,8 @@ def compare(
 ) -> Comparison:
     """Compare heads and layers by cross-validation.
 
+    Augmented copies train where their pictures do, and are never tested; each head is also fitted without them.
+
     Every head sees the same stratified folds; copies of one picture never stand on both sides. Scaling is
     part of a head and learned on the training rows of each fold.
 
@@ -74,7 +76,8 @@ def compare(
     workers : int, default=2
         Folds that are worked on side by side; the figures do not depend on it.
     baselines : bool, default=True
-        Whether pixels and the majority class are scored as well.
+        Whether what heads are held against is scored as well: pixels, the majority class, and the same heads without
+        augmented copies.
     progress : callable or None
         Called with what is fitted, how many fits are done, of how many.
 
@@ -96,10 +99,10 @@ def compare(
         file.recipe.require(test.recipe, str(test.path))
     costs = _costs(file, heads_wanted, layers, slow)
     if baselines:
-        costs |= {(name, ""): baseline_cost(name, len(file)) for name in BASELINES}
-    groups = groups_of(file, workers=workers)
-    cut = folds(file.person, groups, file.people, n_folds=n_folds, repeats=repeats, random_state=random_state)
-    trials = openset.deal(file.person, groups, stranger_repeats, random_state) if stranger_repeats else None
+        costs |= {(name, ""): baseline_cost(name, file.n_pictures) for name in BASELINES}
+    groups, own = groups_of(file, workers=workers), file.own
+    cut = folds(file.person, groups, file.people, own=own, n_folds=n_folds, repeats=repeats, random_state=random_state)
+    trials = openset.deal(file.person, groups, stranger_repeats, random_state, own=own) if stranger_repeats else None
     n_fits = len(cut.splits) + (len(trials.splits) if trials else 0)
     left_out = tuple(
         (name, layer, seconds * n_fits)
@@ -110,7 +113,8 @@ def compare(
     if not any(layer for _, layer in chosen):
         raise InputError("Every head would take too long on so many pictures; name one with --heads.")
     tell = progress or (lambda what, n, total: None)
-    found, failed = _scored(file, cut, trials, [one for one in chosen if one[1]], workers, tell)
+    wanted = [one for one in chosen if one[1]]
+    found, failed = _scored(file, cut, trials, wanted, workers, tell, plain=baselines and file.n_each > 0)
     if not found:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
     beside = []
@@ -129,11 +133,13 @@ def compare(
         failed=tuple(failed),
         left_out=left_out,
         n_people=len(file.people),
-        n_images=len(file),
+        n_images=file.n_pictures,
         n_tested=len(cut.tested),
-        copies=len(file) - unlike,
+        n_augmented=len(file) - file.n_pictures,
+        n_each=file.n_each,
+        copies=file.n_pictures - unlike,
         near_copies=unlike - apart,
-        with_leaks=_with_leaks(file, rows[0], cut, workers) if apart < len(file) else None,
+        with_leaks=_with_leaks(file, rows[0], cut, workers) if apart < file.n_pictures else None,
         folds=cut,
         trials=trials,
         test=test_set,
@@ -144,10 +150,9 @@ def compare(
 
 def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share:
     """Score the best row again on folds that know of no copies."""
-    alone, X = np.arange(len(file)), file.vectors(best.layer)
-    loose = folds(
-        file.person, alone, file.people, n_folds=cut.n_folds, repeats=cut.repeats, random_state=cut.random_state
-    )
+    own, X = file.own, file.vectors(best.layer)
+    options = {"n_folds": cut.n_folds, "repeats": cut.repeats, "random_state": cut.random_state}
+    loose = folds(file.person, own, file.people, own=own, **options)
     results = cross_validate(X, file.person, loose.splits, [Trial(best.head)], workers)[0]
     return row_of(best.head, best.layer, file.person, loose, results).accuracy
 
@@ -205,33 +210,40 @@ def _scored(
     chosen: Sequence[tuple[str, str]],
     workers: int,
     tell: Progress,
+    *,
+    plain: bool,
 ) -> tuple[list[Row], list[tuple[str, str, str]]]:
-    """Cross-validate heads and put strangers before them, layer by layer; return rows, and what failed."""
-    splits = [*cut.splits, *(trials.splits if trials else ())]
+    """Cross-validate heads and put strangers before them, layer by layer; return rows, and what failed.
+
+    With ``plain``, heads are fitted without augmented copies as well.
+    """
+    n, less = len(cut.splits), without_copies(cut.splits, file) if plain else []
+    splits = [*cut.splits, *less, *(trials.splits if trials else ())]
     done, total = 0, len(chosen) * len(splits)
     rows: list[Row] = []
     failed: list[tuple[str, str, str]] = []
     step = step_of(len(cut.tested), len(file.people))
     for layer in dict.fromkeys(layer for _, layer in chosen):
 
-        def told(what: str, n: int, layer: str = layer) -> None:
+        def told(what: str, more: int, layer: str = layer) -> None:
             nonlocal done
-            done += n
+            done += more
             tell(f"{what} on {layer}", done, total)
 
         X, y = file.vectors(layer), file.person
         names = [head for head, its in chosen if its == layer]
         results = cross_validate(X, y, splits, [Trial(head) for head in names], workers, told, step)
-        known, strangers = (
-            [found[part] for found in results] for part in (slice(len(cut.splits)), slice(len(cut.splits), None))
-        )
+        parts = (slice(n), slice(n, n + len(less)), slice(n + len(less), None))
+        known, without, strangers = ([found[part] for found in results] for part in parts)
         against = _against_strangers(X, y, trials, strangers, workers)
-        for head, found, open_set in zip(names, known, against, strict=True):
+        for head, found, other, open_set in zip(names, known, without, against, strict=True):
             if failures := [result for result in found if isinstance(result, str)]:
                 failed.append((head, layer, failures[0]))
             else:
                 row = row_of(head, layer, y, cut, found)
-                rows.append(replace(row, calibration=calibration_of(y, cut, found, step), open_set=open_set))
+                benefit = benefit_of(row, y, cut, other) if plain else None
+                sure = calibration_of(y, cut, found, step)
+                rows.append(replace(row, calibration=sure, open_set=open_set, benefit=benefit))
     return rows, failed
 
 

@@ -36,6 +36,22 @@ class Versus:
 
 
 @dataclass(frozen=True)
+class Benefit:
+    """What augmented copies bring a row, on the same folds.
+
+    Attributes
+    ----------
+    without : Share
+        Its accuracy where only pictures train.
+    difference : Difference
+        With copies less without, fold by fold; Nadeau and Bengio's corrected resampled t-test.
+    """
+
+    without: Share
+    difference: Difference
+
+
+@dataclass(frozen=True)
 class TestScore:
     """A row, fitted on all pictures, on a test set.
 
@@ -110,6 +126,8 @@ class Row:
         Against the best row; ``None`` for the best itself, and with a single fold.
     test : TestScore or None
         ``None`` without a test set.
+    benefit : Benefit or None
+        ``None`` without augmented copies, or where the head could not be fitted without them.
     """
 
     head: str
@@ -126,6 +144,7 @@ class Row:
     open_set: OpenSet | None = None
     versus: Versus | None = None
     test: TestScore | None = None
+    benefit: Benefit | None = None
 
     @property
     def tied(self) -> bool:
@@ -165,6 +184,8 @@ class Comparison:
     left_out : tuple of (head, layer, seconds)
         What nobody named and would take too long on one core, for all folds; a baseline has the layer ``''``.
     n_people, n_images, n_tested : int
+    n_augmented, n_each : int
+        Augmented copies that train beside the pictures, and how many each picture has at most.
     copies, near_copies : int
         Pictures that are copies of another byte for byte, and others that are nearly so.
     with_leaks : Share or None
@@ -187,6 +208,8 @@ class Comparison:
     n_people: int
     n_images: int
     n_tested: int
+    n_augmented: int
+    n_each: int
     copies: int
     near_copies: int
     with_leaks: Share | None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from facefeat.errors import InputError, UsageError
 from facefeat.learn.openset import PARTS, Trials
+from facefeat.learn.splits import pictures_of
 
 STRANGERS = 5  # of so many people one is a stranger; with fewer people nobody is
 TESTED = 5  # of so many photographs of a person one is tested, and always one where there are two
@@ -132,6 +133,7 @@ def deal(
     repeats: int = 10,
     strangers: bool = True,
     random_state: int = 0,
+    own: NDArray[np.int64] | None = None,
 ) -> Draws:
     """Draw training sets that grow, and what they are tested on.
 
@@ -154,6 +156,8 @@ def deal(
     strangers : bool, default=True
         Whether people are held out, where there are five.
     random_state : int, default=0
+    own : ndarray of shape (n_images,), int64, optional
+        See ``facefeat.learn.splits.folds``: a photograph's augmented copies train with it; none is tested.
 
     Returns
     -------
@@ -170,7 +174,7 @@ def deal(
     if repeats < 2:
         raise UsageError(f"At least 2 repeats are needed to tell how far figures vary; {repeats} was given.")
     pairs, row_pair = np.unique(np.stack([y, groups], axis=1), axis=0, return_inverse=True)
-    table = _Photographs(pairs[:, 0], pairs[:, 1], row_pair.reshape(-1))
+    table = _Photographs(pairs[:, 0], pairs[:, 1], row_pair.reshape(-1), pictures_of(y, own))
     photographs = np.bincount(table.person)
     n_test = np.where(photographs > 1, np.maximum(photographs // TESTED, 1), 0)
     chosen = _chosen(counts, photographs - n_test)
@@ -183,7 +187,7 @@ def deal(
             new = outside[parts[outside] < 0]
             parts[new] = (np.sum(parts >= 0) + np.arange(len(new))) % PARTS
             draws.append(one)
-            shares.append(len(one.test) / np.sum(~np.isin(y, outside)))
+            shares.append(len(one.test) / np.sum(~np.isin(y[table.pictures], outside)))
     if len(draws) < 2:
         raise InputError(
             f"Only {len(draws)} of {repeats} draws leave two people to tell apart and a photograph to test them on; "
@@ -199,6 +203,11 @@ class _Photographs:
     person: NDArray[np.int64]
     group: NDArray[np.int64]
     of_row: NDArray[np.int64]
+    pictures: NDArray[np.int64]  # rows that are no augmented copies
+
+    def tested(self, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the pictures of some pairs; their augmented copies only train."""
+        return self.pictures[which[self.of_row[self.pictures]]]
 
     def places(self, among: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return each pair's place in a random order of its person's, of those that take part; else a large number."""
@@ -227,8 +236,8 @@ def _draw(
     strangers = ~known & ~np.isin(table.group, table.group[known])
     return Draw(
         tuple(np.flatnonzero((places < n)[table.of_row]) for n in counts),
-        np.flatnonzero(test[table.of_row]),
-        np.flatnonzero(strangers[table.of_row]),
+        table.tested(test),
+        table.tested(strangers),
     )
 
 

@@ -90,8 +90,8 @@ def evaluate(
 
 
 def evaluate_file(bundle: Bundle, file: FeatureFile) -> Evaluation:
-    """Evaluate a model on vectors of its recipe; see ``evaluate``."""
-    return _evaluated(Probes(bundle, Part(file)))
+    """Evaluate a model on vectors of its recipe, augmented copies left out; see ``evaluate``."""
+    return _evaluated(Probes(bundle, Part(file.originals())))
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _owner(path: str) -> str:
 
 def _near_gallery(file: FeatureFile, bundle: Bundle) -> NDArray[np.bool_]:
     """Tell which pictures are near copies of training pictures, where the model kept what tells."""
-    found, gallery = np.zeros(len(file), bool), bundle.gallery
+    found, gallery = np.zeros(len(file), bool), bundle.gallery.pictures
     if len(gallery.pixels):
         mine = Faces(file.vectors(bundle.layer), file.columns["faces/pixels"], file.person)
         theirs = Faces(gallery.vectors, gallery.pixels, gallery.person)

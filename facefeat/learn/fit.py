@@ -46,6 +46,7 @@ class Fitted:
     bundle : Bundle
     output : Path
     rows : int
+        Augmented copies included.
     how : str
         How head, layer and knobs were chosen, one sentence.
     seconds : float
@@ -73,6 +74,8 @@ def fit(
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit a head on all rows and write it as a bundle.
+
+    Augmented copies train; what is measured, the threshold and the probabilities with it, is measured on pictures.
 
     Parameters
     ----------
@@ -117,15 +120,17 @@ def fit(
     X, y = _numbers(file, layer), file.person
     groups = groups_of(file, workers=workers)
     if search:
-        params, searched = _searched(head, params, X, y, groups, file.people, random_state, workers)
+        params, searched = _searched(head, params, X, groups, file, random_state, workers)
         how = f"{how} {searched}".strip()
     if confidence is None:
         tell(f"Finding how sure {head} may be", 0, 0)
-        confidence = _confidence(head, params, X, y, groups, file.people, random_state, workers)
+        confidence = _confidence(head, params, X, groups, file, random_state, workers)
     tell(f"Fitting {head} on {layer}", 0, 0)
     estimator, score = _fitted(head, params, X, y, workers)
     tell("Choosing the threshold for strangers", 0, 0)
-    threshold = choose_threshold(X, y, groups, file.people, fpir=fpir, random_state=random_state, workers=workers)
+    threshold = choose_threshold(
+        X, y, groups, file.people, own=file.own, fpir=fpir, random_state=random_state, workers=workers
+    )
     bundle = Bundle(
         recipe=file.recipe,
         head=head,
@@ -212,9 +217,8 @@ def _searched(
     head: str,
     params: dict[str, Any],
     X: NDArray[np.float32],
-    y: NDArray[np.int32],
     groups: NDArray[np.int64],
-    people: tuple[str, ...],
+    file: FeatureFile,
     random_state: int,
     workers: int,
 ) -> tuple[dict[str, Any], str]:
@@ -222,7 +226,8 @@ def _searched(
     from sklearn.model_selection import ParameterGrid
 
     grid = {knob: values for knob, values in heads.get(head).GRID.items() if knob not in params}
-    cut = folds(y, groups, people, n_folds=SEARCH_FOLDS, random_state=random_state)
+    y = file.person
+    cut = folds(y, groups, file.people, own=file.own, n_folds=SEARCH_FOLDS, random_state=random_state)
     tried = [{**params, **one} for one in ParameterGrid(grid)]
     results = cross_validate(X, y, cut.splits, [Trial(head, one) for one in tried], workers)
     truth = np.concatenate([y[test] for _, test in cut.splits])
@@ -235,9 +240,8 @@ def _confidence(
     head: str,
     params: Mapping[str, Any],
     X: NDArray[np.float32],
-    y: NDArray[np.int32],
     groups: NDArray[np.int64],
-    people: tuple[str, ...],
+    file: FeatureFile,
     random_state: int,
     workers: int,
 ) -> Confidence | None:
@@ -245,14 +249,15 @@ def _confidence(
 
     ``None`` where nobody has two pictures, or the head cannot be fitted in a fold.
     """
+    y = file.person
     try:
         n_folds = SLOW_FOLDS if heads.is_slow(head) else SEARCH_FOLDS
-        cut = folds(y, groups, people, n_folds=n_folds, random_state=random_state)
+        cut = folds(y, groups, file.people, own=file.own, n_folds=n_folds, random_state=random_state)
     except InputError:
         return None
     if len(y) > MANY:
         cut = replace(cut, splits=cut.splits[:1], repeat_of=cut.repeat_of[:1])
-    step = step_of(len(cut.tested), len(people))
+    step = step_of(len(cut.tested), len(file.people))
     results = cross_validate(X, y, cut.splits, [Trial(head, params)], workers, step=step)[0]
     if any(isinstance(result, str) for result in results):
         return None
@@ -289,7 +294,9 @@ def _fitted(
 def model_card(bundle: Bundle) -> str:
     """Describe a bundle in Markdown, for whoever gets the file without its story."""
     threshold = asdict(bundle.threshold)
-    counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people))
+    pictures = bundle.gallery.pictures
+    counts = np.bincount(pictures.person, minlength=len(bundle.people))
+    copies = f", and {bundle.gallery.n_copies} augmented copies of them" if bundle.gallery.n_copies else ""
     knobs = ", ".join(f"{knob}={value}" for knob, value in bundle.params.items()) or "defaults"
     fnir, reached = (
         "not measured" if one is None else f"{one:.3f}" for one in (threshold["fnir"], threshold["reached"])
@@ -304,7 +311,7 @@ Names {len(bundle.people)} people in photographs, or says "unknown".
 * **Vectors**: {bundle.recipe.backbone} ({bundle.recipe.weights}), layer {bundle.layer}, {bundle.recipe.pooling} pooling,
   {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
 * **Head**: {bundle.head} ({knobs})
-* **Trained on**: {len(bundle.gallery.person)} pictures, {counts.min()} to {counts.max()} a person
+* **Trained on**: {len(pictures.person)} pictures, {counts.min()} to {counts.max()} a person{copies}
 * **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir};
   FPIR on strangers who did not choose it: {reached}
 * **Probabilities**: of known people, off by {sure}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Gallery:
-    """The pictures a head was fitted on.
+    """The pictures a head was fitted on; a path that stands again is that of an augmented copy.
 
     Attributes
     ----------
@@ -43,6 +44,24 @@ class Gallery:
     paths: tuple[str, ...]
     sha256: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
+
+    @cached_property
+    def pictures(self) -> Gallery:
+        """The same without augmented copies; itself where there are none."""
+        first: dict[str, int] = {}
+        for row, path in enumerate(self.paths):
+            first.setdefault(path, row)
+        rows = list(first.values())
+        if len(rows) == len(self.paths):
+            return self
+        paths = tuple(self.paths[row] for row in rows)
+        pixels = self.pixels[rows] if len(self.pixels) else self.pixels
+        return Gallery(self.vectors[rows], self.person[rows], paths, self.sha256[rows], pixels)
+
+    @property
+    def n_copies(self) -> int:
+        """Number of rows that are augmented copies."""
+        return len(self.paths) - len(self.pictures.paths)
 
     def to_bytes(self) -> bytes:
         """Write it as an .npz of plain arrays."""

@@ -26,7 +26,7 @@ def tested(file: FeatureFile, other: FeatureFile, rows: Sequence[Row], workers: 
     file : FeatureFile
         On which the rows were compared; all of it trains.
     other : FeatureFile
-        Of the same recipe. People are matched by their names.
+        Of the same recipe, its augmented copies left out. People are matched by their names.
     rows : sequence of Row
         Best first.
     workers : int
@@ -42,6 +42,7 @@ def tested(file: FeatureFile, other: FeatureFile, rows: Sequence[Row], workers: 
     RecipeMismatch
     """
     file.recipe.require(other.recipe, str(other.path))
+    other = other.originals()
     truth = matched(other.people, file.people)[other.person].astype(np.int32)
     known = np.flatnonzero(truth >= 0)
     same, near = _leaks(file, other, known)
@@ -68,7 +69,7 @@ def _leaks(
     """Tell which of the known rows are in the training pictures byte for byte, and which nearly."""
     same = among(other.sha256, file.sha256)
     near = np.zeros(len(other), bool)
-    near[[one.first for one in near_copies_between(Faces.of(other), Faces.of(file))]] = True
+    near[[one.first for one in near_copies_between(Faces.of(other), Faces.of(file.originals()))]] = True
     return same[known], (near & ~same)[known]
 
 

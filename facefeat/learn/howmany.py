@@ -45,6 +45,7 @@ def howmany(
 ) -> Curves:
     """Measure heads on more and more photographs a person, always on the same others.
 
+    Augmented copies of a photograph train with it; they are neither counted nor tested.
     See ``facefeat.learn.draws.deal`` for what trains and what is tested. Strangers are told by the score that
     ``facefeat.learn.openset`` has, at thresholds that the strangers of all repeats choose for each other. Nothing is
     said of more photographs than were measured.
@@ -87,9 +88,9 @@ def howmany(
         heads.build(head)  # an unknown name is said before any work
     layer = layer or backbones.usual_layer(file.recipe)
     X = finite_vectors(file, layer)
-    y, groups = file.person, groups_of(file, workers=workers)
-    cut = folds(y, groups, file.people, n_folds=PEOPLE_FOLDS, random_state=random_state)
-    draws = deal(y, groups, counts=counts, repeats=repeats, strangers=strangers, random_state=random_state)
+    y, own, groups = file.person, file.own, groups_of(file, workers=workers)
+    cut = folds(y, groups, file.people, own=own, n_folds=PEOPLE_FOLDS, random_state=random_state)
+    draws = deal(y, groups, counts=counts, repeats=repeats, strangers=strangers, random_state=random_state, own=own)
     left_out = () if heads_wanted else _left_out(wanted, layer, file, draws)
     chosen = [head for head in wanted if head not in {name for name, _, _ in left_out}]
     table = _Table(X, y, draws, workers)
@@ -109,8 +110,8 @@ def howmany(
         failed=tuple(failed) + tuple((best.head, 0, one) for one in why),
         left_out=left_out,
         n_people=len(file.people),
-        n_images=len(file),
-        copies=len(file) - len(np.unique(groups)),
+        n_images=file.n_pictures,
+        copies=file.n_pictures - len(np.unique(groups)),
         n_folds=cut.n_folds,
         seconds=time.perf_counter() - started,
     )
@@ -223,7 +224,9 @@ def _people(
 
     measured = [point.n for point in best.points]
     half = half_of(measured)
-    rank = gains(file.people, y, table.draws, recalls, at(half) if half else None, at(measured[-1]), half)
+    rank = gains(
+        file.people, y[file.original], table.draws, recalls, at(half) if half else None, at(measured[-1]), half
+    )
     return rank, failures
 
 

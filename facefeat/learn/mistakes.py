@@ -38,7 +38,7 @@ def mistakes_of(file: FeatureFile, row: Row, cut: Folds, groups: NDArray[np.int6
     X = file.vectors(row.layer)
     score = fit_score(X, file.person)
     people = np.unique([who for at, named in looked for who in (named, int(file.person[at]))])
-    rows = np.flatnonzero(np.isin(file.person, people))
+    rows = np.flatnonzero(np.isin(file.person, people) & file.original)
     found = directions(score, np.asarray(X[rows]))
 
     def nearest(at: int, who: int) -> int:

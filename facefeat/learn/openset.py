@@ -20,6 +20,7 @@ from facefeat.learn.crossval import Outcome, Result, Split
 from facefeat.learn.metrics import Share, wilson
 from facefeat.learn.rates import auroc, det, expected_threshold, measurable, reached
 from facefeat.learn.rates import design_effect as design_effect_of
+from facefeat.learn.splits import pictures_of, with_copies
 from facefeat.learn.statistics import corrected_t
 from facefeat.learn.threads import side_by_side
 from facefeat.learn.unknown import SCORE
@@ -93,7 +94,12 @@ class OpenSet:
 
 
 def deal(
-    y: NDArray[np.int32], groups: NDArray[np.int64], repeats: int, random_state: int = 0, known_share: float = 0.5
+    y: NDArray[np.int32],
+    groups: NDArray[np.int64],
+    repeats: int,
+    random_state: int = 0,
+    known_share: float = 0.5,
+    own: NDArray[np.int64] | None = None,
 ) -> Trials | None:
     """Hold out whole people, and half of the pictures of the others.
 
@@ -106,6 +112,8 @@ def deal(
     random_state : int, default=0
     known_share : float, default=0.5
         Of people, rounded up; at least two.
+    own : ndarray of shape (n_images,), int64, optional
+        See ``facefeat.learn.splits.folds``: augmented copies of pictures that train do so too; none is tested.
 
     Returns
     -------
@@ -116,17 +124,18 @@ def deal(
     n_known = max(2, int(np.ceil(known_share * len(people))))
     if n_known >= len(people):
         return None
+    pictures = pictures_of(y, own)
     splits, counts, parts = [], [], []
     for repeat in range(repeats):
         rng = np.random.default_rng([random_state, repeat])
         order = rng.permutation(people)
-        train, test = _halves(y, groups, order[:n_known], rng)
-        outside = np.flatnonzero(np.isin(y, order[n_known:]) & ~np.isin(groups, groups[train]))
+        train, test = (pictures[rows] for rows in _halves(y[pictures], groups[pictures], order[:n_known], rng))
+        outside = pictures[np.isin(y[pictures], order[n_known:]) & ~np.isin(groups[pictures], groups[train])]
         if not len(test) or not len(outside):
             continue
         place = {person: number % PARTS for number, person in enumerate(order[n_known:])}
         parts.append(np.array([place[person] for person in y[outside]], np.int64))
-        splits.append((train, np.concatenate([test, outside])))
+        splits.append((with_copies(train, own), np.concatenate([test, outside])))
         counts.append(len(test))
     if not splits:
         return None

@@ -295,7 +295,7 @@ def explained(
     """
     if not named:
         return []
-    people, found = bundle.gallery.person, []
+    people, found = bundle.gallery.pictures.person, []
     gallery = _gallery(bundle)
     for block in blocks(len(X), len(gallery)):
         for naming, own, index in zip(named[block], _alike(bundle, X[block], gallery), truth[block], strict=True):
@@ -329,9 +329,9 @@ def _numbers(bundle: Bundle, X: NDArray[Any]) -> tuple[NDArray[np.float64], NDAr
 
 
 def _gallery(bundle: Bundle) -> NDArray[np.float64]:
-    """Return the directions of the training pictures."""
+    """Return the directions of the training pictures, augmented copies left out."""
     with np.errstate(all="ignore"):  # see _numbers
-        return directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
+        return directions(bundle.unknown, bundle.gallery.pictures.vectors.astype(np.float32))
 
 
 def _alike(bundle: Bundle, X: NDArray[Any], gallery: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -384,5 +384,5 @@ def _nearest(bundle: Bundle, own: NDArray[np.float64]) -> Sequence[Nearest]:
 
 
 def _picture(bundle: Bundle, own: NDArray[np.float64], index: int) -> Nearest:
-    gallery = bundle.gallery
+    gallery = bundle.gallery.pictures
     return Nearest(gallery.paths[index], bundle.people[gallery.person[index]], float(own[index]))

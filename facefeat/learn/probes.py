@@ -139,7 +139,7 @@ def _of_file(path: Path, bundle: Bundle, place: str) -> Part:
     bundle.recipe.require(file.recipe, str(path))
     if not len(file):
         raise InputError(f"{path} holds no vectors; make it anew with: facefeat extract DATA -o {path}")
-    return Part(file, place)
+    return Part(file.originals(), place)
 
 
 def _fitted(bundle: Bundle, file: FeatureFile, output: Path, workers: int, progress: Progress | None) -> Bundle:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.learn.calibration import Calibration, calibrate
-from facefeat.learn.comparison import Row, Versus
+from facefeat.learn.comparison import Benefit, Row, Versus
 from facefeat.learn.crossval import Outcome, Result
 from facefeat.learn.metrics import Share, balanced_accuracy, macro_f1, wilson
 from facefeat.learn.rates import cmc
@@ -76,6 +76,14 @@ def calibration_of(y: NDArray[np.int32], cut: Folds, results: Sequence[Result], 
     if len(parts) == 1:
         parts = [(scores[half::2], truth[half::2]) for scores, truth in parts for half in (0, 1)]
     return calibrate(parts)
+
+
+def benefit_of(row: Row, y: NDArray[np.int32], cut: Folds, without: Sequence[Result]) -> Benefit | None:
+    """Compare a row with what its head did on the same folds without augmented copies; ``None`` where that failed."""
+    if any(isinstance(result, str) for result in without):
+        return None
+    plain = row_of(row.head, row.layer, y, cut, without)
+    return Benefit(plain.accuracy, corrected_t(row.by_fold - plain.by_fold, 1 / cut.n_folds))
 
 
 def against_best(rows: Sequence[Row], cut: Folds) -> tuple[Row, ...]:

@@ -24,7 +24,7 @@ class Folds:
         Which repeat each split belongs to, from 0.
     n_folds, repeats, random_state : int
     always_train : ndarray of shape (n,), int64
-        Rows of people with a single picture: they train in every fold and are never tested.
+        Pictures of people with a single one: they train in every fold and are never tested.
     notes : tuple of str
         What a reader must know, in sentences.
     """
@@ -43,16 +43,39 @@ class Folds:
         return np.unique(np.concatenate([test for _, test in self.splits]))
 
 
+def pictures_of(y: NDArray[Any], own: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the rows that are pictures, and no augmented copies: all, where ``own`` is not given."""
+    rows = np.arange(len(y))
+    return rows if own is None else np.flatnonzero(own == rows)
+
+
+def with_copies(train: NDArray[np.int64], own: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return pictures that train, rising, with their augmented copies.
+
+    Parameters
+    ----------
+    train : ndarray of shape (n_train,), int64
+        Row numbers, rising.
+    own : ndarray of shape (n_images,), int64, or None
+        See ``folds``.
+    """
+    return train if own is None else np.flatnonzero(np.isin(own, train))
+
+
 def folds(
     y: NDArray[np.int32],
     groups: NDArray[np.int64],
     people: tuple[str, ...],
     *,
+    own: NDArray[np.int64] | None = None,
     n_folds: int = 10,
     repeats: int = 1,
     random_state: int = 0,
 ) -> Folds:
     """Cut a table into stratified folds that keep groups together.
+
+    Pictures alone are dealt, so that the folds are the same with and without augmented copies. A copy trains where its
+    picture does, and is never tested.
 
     Parameters
     ----------
@@ -61,6 +84,8 @@ def folds(
     groups : ndarray of shape (n_images,), int64
         Rows of one group stay on one side.
     people : tuple of str
+    own : ndarray of shape (n_images,), int64, optional
+        The row of the picture that each row is, or is an augmented copy of; see ``FeatureFile.own``.
     n_folds : int, default=10
         Lowered where nobody has that many different pictures.
     repeats : int, default=1
@@ -79,20 +104,22 @@ def folds(
     if len(people) < 2:
         raise InputError(f"There is only one person, {people[0]}; at least two are needed to tell apart.")
     counts = np.bincount(np.unique(np.stack([y, groups], axis=1), axis=0)[:, 0], minlength=len(people))
-    single = np.isin(y, np.flatnonzero(counts < 2))
+    pictures = pictures_of(y, own)
+    single = np.isin(y[pictures], np.flatnonzero(counts < 2))
     if np.sum(counts >= 2) < 1:
         raise InputError("Every person has a single picture; testing needs at least two of somebody.")
     used = min(n_folds, int(counts.max()))
-    rows = np.flatnonzero(~single)
+    rows = pictures[~single]
     splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     repeat_of: list[int] = []
     for repeat in range(repeats):
         fold = stratified(y[rows], groups[rows], used, random_state + repeat)
         tests = [rows[fold == number] for number in range(used)]
-        splits += [(np.setdiff1d(np.arange(len(y)), test, assume_unique=True), test) for test in tests if len(test)]
+        trains = (with_copies(np.setdiff1d(pictures, test, assume_unique=True), own) for test in tests)
+        splits += [(train, test) for train, test in zip(trains, tests, strict=True) if len(test)]
         repeat_of += [repeat] * (len(splits) - len(repeat_of))
-    notes = _notes(counts, people, used, n_folds, groups)
-    return Folds(tuple(splits), tuple(repeat_of), used, repeats, random_state, np.flatnonzero(single), notes)
+    notes = _notes(counts, people, used, n_folds, groups[pictures])
+    return Folds(tuple(splits), tuple(repeat_of), used, repeats, random_state, pictures[single], notes)
 
 
 def stratified(y: NDArray[Any], groups: NDArray[Any], n_folds: int, seed: int) -> NDArray[np.int64]:

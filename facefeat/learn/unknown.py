@@ -18,7 +18,7 @@ from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
 from facefeat.learn.rates import clustered, expected_threshold, measurable
-from facefeat.learn.splits import folds
+from facefeat.learn.splits import folds, pictures_of
 from facefeat.learn.threads import side_by_side
 from facefeat.learn.training import TrainingSet
 
@@ -96,6 +96,7 @@ def choose_threshold(
     groups: NDArray[np.int64],
     people: tuple[str, ...],
     *,
+    own: NDArray[np.int64] | None = None,
     fpir: float = 0.01,
     random_state: int = 0,
     workers: int = 1,
@@ -114,6 +115,8 @@ def choose_threshold(
     groups : ndarray of shape (n_images,), int64
         See ``facefeat.learn.copies.groups_of``.
     people : tuple of str
+    own : ndarray of shape (n_images,), int64, optional
+        See ``facefeat.learn.splits.folds``: augmented copies train, and choose nothing.
     fpir : float, default=0.01
     random_state : int, default=0
     workers : int, default=1
@@ -129,7 +132,7 @@ def choose_threshold(
         return _not_measurable(
             fpir, "everybody has a single picture, so nothing shows how alike pictures of one person are"
         )
-    parts = _parts(X, y, groups, people, random_state, workers)
+    parts = _parts(X, y, groups, people, own, random_state, workers)
     strangers, known, right = (np.concatenate(columns) for columns in zip(*(one[:3] for one in parts), strict=True))
     if not len(strangers):
         return _not_measurable(fpir, "too few pictures to leave people out")
@@ -171,6 +174,7 @@ def _parts(
     y: NDArray[np.int32],
     groups: NDArray[np.int64],
     people: tuple[str, ...],
+    own: NDArray[np.int64] | None,
     random_state: int,
     workers: int,
 ) -> list[_Part]:
@@ -181,18 +185,18 @@ def _parts(
     """
     n_parts = min(PEOPLE_FOLDS, len(people))
     order = np.random.default_rng(random_state).permutation(len(people))
-    pictures = folds(y, groups, people, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
-
+    cut = folds(y, groups, people, own=own, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
+    pictures = pictures_of(y, own)
     vectors = Vectors(X)
 
     def part(number: int) -> _Part:
         outside = np.isin(y, order[number::n_parts])
-        train, test = (rows[~outside[rows]] for rows in pictures[number % len(pictures)])
+        train, test = (rows[~outside[rows]] for rows in cut[number % len(cut)])
         if len(np.unique(y[train])) < 2:
             return np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, np.int64)
         space = vectors.space(y, train)
         score = heads.fit_shared(SCORE[0], heads.build(*SCORE)[-1], space)
-        strangers = np.flatnonzero(outside)
+        strangers = pictures[outside[pictures]]
         return _best(score, space, strangers)[0], *_best(score, space, test), strangers
 
     return list(side_by_side(part, range(n_parts), workers))

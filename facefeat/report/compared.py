@@ -120,6 +120,7 @@ def document(found: Comparison, file: FeatureFile) -> dict[str, Any]:
             "accuracy_with": share(found.with_leaks) if found.with_leaks else None,
         },
         "test": asdict(found.test) if found.test else None,
+        "augmentation": _augmentation(found),
         "per_person": [asdict(one) for one in per_person(found, file)],
         "confusion": [{"truth": a, "named": b, "images": n} for (a, b), n in confused(found, file).items()],
         "mistakes": [_mistake(one, file) for one in found.mistakes],
@@ -166,7 +167,22 @@ def _row(row: Row) -> dict[str, Any]:
         "posterior": asdict(versus.posterior) if versus else None,
         "accuracy_by_fold": row.by_fold.tolist(),
         "test": _test(row),
+        "without_copies": _benefit(row),
     }
+
+
+def _augmentation(found: Comparison) -> dict[str, Any] | None:
+    """Describe the augmented copies, and what they bring the best row; null where there are none."""
+    if not found.n_augmented:
+        return None
+    return {"copies": found.n_augmented, "each": found.n_each, "verdict": verdicts.benefit(found) or None}
+
+
+def _benefit(row: Row) -> dict[str, Any] | None:
+    """Describe a row without augmented copies, and what they add to it; null where that was not measured."""
+    if not row.benefit:
+        return None
+    return {"accuracy": share(row.benefit.without), "difference": asdict(row.benefit.difference)}
 
 
 def _rates(open_set: OpenSet | None, rate: float) -> dict[str, Any] | None:

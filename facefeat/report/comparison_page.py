@@ -106,6 +106,8 @@ def _columns(found: Comparison) -> list[Column]:
          lambda row: (words.percent(row.versus.posterior.same) if row.versus else "", "")),
         ("test", "Accuracy on the test set, after training on all pictures.",
          lambda row: _percent(row.test.accuracy) if row.test else ("", "")),
+        ("without copies", "Accuracy where augmented copies do not train, and what they add, in points with its interval.",
+         _without_copies),
         ("balanced", "Accuracy where every person counts alike.", lambda row: _percent(row.balanced_accuracy)),
         ("macro F1", "Mean over people of the harmonic mean of precision and recall.", lambda row: _percent(row.macro_f1)),
         *(_missed(rate) for rate in FPIRS),
@@ -119,6 +121,12 @@ def _columns(found: Comparison) -> list[Column]:
         ("predict", "Time for the vector of one picture.", lambda row: (f"{row.predict_ms:.2f} ms", "")),
     ]  # fmt: skip
     return [column for column in columns if any(column[2](row)[0] for row in found.rows)]
+
+
+def _without_copies(row: Row) -> tuple[str, str]:
+    if row.benefit is None:
+        return "", ""
+    return words.percent(row.benefit.without.mean), verdicts.change(row.benefit.difference)
 
 
 def _missed(rate: float) -> Column:
@@ -183,7 +191,8 @@ def _origin(found: Comparison, file: FeatureFile) -> list[tuple[str, str, str]]:
     return [
         ("folds", f"{cut.n_folds}, {words.counted(cut.repeats, 'repeat')}; random_state {cut.random_state}", ""),
         ("pictures", f"{found.n_images:,} of {words.counted(found.n_people, 'person', 'people')}, "
-                     f"{found.n_tested:,} tested", ""),
+                     f"{found.n_tested:,} tested"
+                     f"{f', {found.n_augmented:,} augmented copies' if found.n_augmented else ''}", ""),
         ("network", f"{recipe.backbone} ({words.weights(recipe)}), {recipe.input_size} px, {recipe.pooling}{flip}", ""),
         ("faces", recipe.faces.detector, ""),
         ("recipe", recipe.sha256[:12], recipe.sha256),

@@ -40,7 +40,7 @@ def info(seen: Seen, verbose: bool = False) -> RenderableType:
         counts = np.bincount(file.person[file.original], minlength=len(file.people)).tolist()
         return Group(facts(_feature_file(seen, file, verbose)), _people(file.people, counts, verbose))
     bundle = seen.contents
-    counts = np.bincount(bundle.gallery.person, minlength=len(bundle.people)).tolist()
+    counts = np.bincount(bundle.gallery.pictures.person, minlength=len(bundle.people)).tolist()
     return Group(facts(_bundle(seen, bundle)), _people(bundle.people, counts, verbose))
 
 
@@ -125,8 +125,7 @@ def _bundle(seen: Seen, bundle: Bundle) -> Facts:
     rows: Facts = [
         _file(seen.path, "a model", seen.bytes),
         ("head", f"{bundle.head} on {bundle.layer}, {knobs}"),
-        ("trained on", f"{words.counted(len(bundle.gallery.paths), 'picture')} of "
-                       f"{words.counted(len(bundle.people), 'person', 'people')}"),
+        ("trained on", words.trained_on(bundle)),
         ("unknown", "\n".join(unknown)),
     ]  # fmt: skip
     if bundle.confidence:

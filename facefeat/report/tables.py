@@ -62,7 +62,7 @@ def fitted(made: Fitted) -> RenderableType:
     rows = [
         ("head", f"{bundle.head} on {bundle.layer}, {knobs}"),
         *([("chosen", made.how)] if made.how else []),
-        ("trained on", f"{made.rows:,} pictures of {words.counted(len(bundle.people), 'person', 'people')}"),
+        ("trained on", words.trained_on(bundle)),
         *[("unknown" if i == 0 else "", line) for i, line in enumerate(words.threshold_sentences(bundle.threshold))],
         *[("sure", line) for line in filter(None, [words.confidence_sentence(bundle.confidence)])],
         ("time", f"{made.seconds:.1f} s"),

@@ -7,6 +7,7 @@ import math
 from facefeat.learn.baselines import PIXELS
 from facefeat.learn.comparison import Comparison, Row
 from facefeat.learn.openset import FPIRS, Rates
+from facefeat.learn.statistics import Difference
 from facefeat.report.words import counted, interval, listed, percent
 
 FASTER = 2.0  # times as fast, from which on it is worth a word
@@ -97,6 +98,7 @@ def remarks(found: Comparison) -> list[tuple[str, str]]:
         ("how", protocol(found)),
         ("strangers", strangers(found)),
         ("test", test_set(found)),
+        ("augmented", benefit(found)),
         ("pictures", pictures),
     ]
 
@@ -107,9 +109,66 @@ def protocol(found: Comparison) -> str:
     repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
     return (
         f"{counted(found.n_images, 'picture')} of {counted(found.n_people, 'person', 'people')}, "
-        f"{folds.n_folds} stratified folds{repeats}, the same for every head; random_state {folds.random_state}. "
+        f"{_training_copies(found)}{folds.n_folds} stratified folds{repeats}, the same for every head; random_state {folds.random_state}. "
         "p: corrected resampled t-test (Nadeau and Bengio), adjusted by Holm."
     )
+
+
+def _training_copies(found: Comparison) -> str:
+    if not found.n_augmented:
+        return ""
+    return f"{counted(found.n_augmented, 'augmented copy', 'augmented copies')} of them that only train, "
+
+
+def benefit(found: Comparison) -> str:
+    """Say what augmented copies bring the best row, and whether without them another would be better; empty without any.
+
+    The figure with copies is that without them and the mean difference over folds.
+    """
+    best = found.best
+    if best.benefit is None:
+        return ""
+    its, without = best.benefit.difference, best.benefit.without
+    each = counted(found.n_each, "copy", "copies")
+    if found.n_augmented != found.n_each * found.n_images:
+        each = f"Up to {each}"
+    said = (
+        f"{each} of each picture: {_name(best)} has {percent(without.mean)} without, {percent(best.accuracy.mean)} with "
+        f"({_points(its.mean)} points, 95 % interval {_points(its.low)} to {_points(its.high)}): "
+        f"{_worth(its)}."
+    )
+    other = max((row for row in found.rows if row.benefit), key=_without, default=best)
+    if _without(other) > best.accuracy.mean:
+        said += f" Without copies {_name(other)} has {percent(_without(other))}, more than any row with them."
+    return said
+
+
+def change(its: Difference) -> str:
+    """Write a difference with its interval, in points."""
+    return f"{_points(its.mean)} ({_points(its.low)} to {_points(its.high)})"
+
+
+def _worth(its: Difference) -> str:
+    """Say whether a difference is one, by its interval."""
+    if its.low > 0:
+        return "they pay"
+    return "they cost" if its.high < 0 else "that cannot be told from chance"
+
+
+def _without(row: Row) -> float:
+    return row.benefit.without.mean if row.benefit else -1.0
+
+
+def _points(share: float) -> str:
+    """Write a difference of shares in percent.
+
+    Examples
+    --------
+    >>> _points(0.0049), _points(-0.012), _points(0.0)
+    ('+0.5', '-1.2', '0.0')
+    """
+    points = round(100 * share, 1) + 0.0
+    return f"{points:+.1f}" if points else "0.0"
 
 
 def strangers(found: Comparison) -> str:

@@ -15,6 +15,7 @@ from facefeat.learn.metrics import Share
 if TYPE_CHECKING:
     from facefeat.curate.doctor import Diagnosis
     from facefeat.features.store.file import FeatureFile
+    from facefeat.learn.bundle import Bundle
     from facefeat.learn.calibration import Confidence
     from facefeat.learn.unknown import Threshold
 
@@ -105,6 +106,14 @@ def copies_each(file: FeatureFile) -> str:
     """Say how many augmented copies a picture has."""
     ragged = len(file) != file.n_pictures * (1 + file.n_each)
     return f"{'up to ' if ragged else ''}{counted(file.n_each, 'copy', 'copies')} of each picture"
+
+
+def trained_on(bundle: Bundle) -> str:
+    """Say how many pictures of how many people a model was fitted on, with their augmented copies."""
+    gallery = bundle.gallery
+    text = f"{counted(len(gallery.pictures.paths), 'picture')} of {counted(len(bundle.people), 'person', 'people')}"
+    copies = counted(gallery.n_copies, "augmented copy", "augmented copies")
+    return f"{text}, and {copies} of them" if gallery.n_copies else text
 
 
 def skipped_summary(skipped: Sequence[Skipped]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,32 @@ class FeatureFile:
         """Whether a row is a picture itself, shape (n_images,); the others are augmented copies, which only train."""
         first: NDArray[np.bool_] = self.copy == 0
         return first
+
+    @property
+    def own(self) -> NDArray[np.int64]:
+        """The row of the picture that each row is, or is an augmented copy of, shape (n_images,)."""
+        return np.maximum.accumulate(np.where(self.original, np.arange(len(self)), 0)).astype(np.int64)
+
+    def originals(self) -> FeatureFile:
+        """Return the same without augmented copies; itself where there are none."""
+        if not self.n_each:
+            return self
+        rows = np.flatnonzero(self.original)
+        step = np.diff(rows)
+        # where all pictures have as many copies, nothing is read: a slice of what is mapped stays mapped
+        every = len(rows) < 2 or (step == step[0]).all()
+        these = slice(0, None, int(step[0]) if len(step) else len(self)) if every else rows
+        columns = {
+            name: column[these] if name.startswith(("images/", "faces/", FEATURES)) else column
+            for name, column in self.columns.items()
+        }
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            person=self.person[these],
+            columns=columns,
+            augmentation="",
+        )
 
     @property
     def n_pictures(self) -> int:
