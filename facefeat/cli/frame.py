@@ -35,7 +35,9 @@ Faces = Annotated[
 Policy = Annotated[
     str | None, typer.Option(help="Which of several faces: largest, central, require-one (else skip), skip.")
 ]
-Template = Annotated[str | None, typer.Option(help="How faces are aligned: box or arcface.")]
+Template = Annotated[
+    str | None, typer.Option(help="How faces are aligned: box, arcface or dlib; by default as suits the backbone.")
+]
 Margin = Annotated[float | None, typer.Option(help="Room around a face, as a share of its side.")]
 MinScore = Annotated[float | None, typer.Option(help="Faces of which the detector is less sure do not count.")]
 MinFace = Annotated[

@@ -15,13 +15,23 @@ from facefeat.errors import PictureRefused, unknown_name
 
 POLICIES = ("largest", "central", "require-one", "skip")
 
-TEMPLATES = ("box", "arcface")
-
 # Where the eyes, the nose and the corners of the mouth go in a square of side 1: the template of 112
 # pixels that ArcFace (arXiv:1801.07698) made common.
 ARCFACE = (
     np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]) / 112
 )
+
+# The same points of dlib's mean face (``get_face_chip_details`` in its ``interpolation.h``: the eyes' centres are the
+# means of six points each), with the padding of a quarter that its network was trained with.
+DLIB = (
+    np.array(
+        [[0.225492, 0.215990], [0.754761, 0.215990], [0.490127, 0.515625], [0.254149, 0.780233], [0.726104, 0.780233]]
+    )
+    + 0.25
+) / 1.5
+
+BY_POINTS = {"arcface": ARCFACE, "dlib": DLIB}  # templates that take all from the points, nothing from the box
+TEMPLATES = ("box", *BY_POINTS)
 
 MAX_OVERSAMPLING = 16  # a face 16 times the output's size is as sharp as the output can show
 
@@ -38,8 +48,8 @@ class FaceStep:
         Of the detector.
     template : str
         One of ``TEMPLATES``. ``'box'``: turned upright by the five points, scaled and centred by the
-        detector's box; ``'arcface'``: turned, scaled and moved by the five points alone. docs/benchmarks.md
-        compares them.
+        detector's box; ``'arcface'``, ``'dlib'``: turned, scaled and moved by the five points alone, to where that
+        network's own faces have them. docs/benchmarks.md compares them.
     margin : float
         Room around the template on each side, as a share of its side; negative cuts in.
     policy : str
@@ -216,8 +226,9 @@ def placement(box: NDArray[np.float32], landmarks: NDArray[np.float32], step: Fa
     if step.template not in TEMPLATES:
         raise unknown_name("template", step.template, TEMPLATES)
     room = 1 + 2 * step.margin
-    turn, shift = similarity((ARCFACE + step.margin) / room, landmarks.astype(np.float64))
-    if step.template == "arcface":
+    points = BY_POINTS.get(step.template, ARCFACE)
+    turn, shift = similarity((points + step.margin) / room, landmarks.astype(np.float64))
+    if step.template in BY_POINTS:
         return turn, shift
     left, top, right, bottom = (float(side) for side in box)
     turn *= max(right - left, bottom - top) * room / abs(turn)

@@ -47,6 +47,8 @@ class Backbone(Protocol):
       (n, size, size, 3), to one row a layer of the recipe. Models on those that have it can be exported.
     * ``OFFICIAL``, the ``facefeat.features.official.Official`` of each name in ``WEIGHTS`` that is fetched.
     * ``PREPROCESSINGS``, what may become of the pixels first, the default first; the default is ``None`` in a recipe.
+    * ``SIZES``, the only sides it takes; ``FACES``, the fields of a face step that it was made for.
+    * ``MADE_FOR_FACES``, true where it was trained to tell people apart.
     """
 
     SUMMARY: str
@@ -89,6 +91,24 @@ def get(name: str) -> Backbone:
         If there is none of that name.
     """
     return cast(Backbone, plugins.load("backbone", name))
+
+
+def check_size(name: str, size: int) -> None:
+    """Refuse a size that a backbone does not take.
+
+    Raises
+    ------
+    UsageError
+    """
+    sizes = getattr(get(name), "SIZES", (size,))
+    if size not in sizes:
+        takes = " or ".join(map(str, sizes))
+        raise UsageError(f"The backbone {name} takes faces of {takes} pixels only; {size} was given.")
+
+
+def is_made_for_faces(name: str) -> bool:
+    """Tell whether a backbone was trained to tell people apart, rather than things."""
+    return bool(getattr(get(name), "MADE_FOR_FACES", False))
 
 
 def check_layers(backbone: Backbone, layers: tuple[str, ...]) -> tuple[str, ...]:

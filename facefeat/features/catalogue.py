@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from facefeat import plugins
-from facefeat.errors import InputError, UsageError, unknown_name
+from facefeat.errors import InputError, MissingExtra, UsageError, unknown_name
 from facefeat.features import backbone as backbones
 from facefeat.features.backbone import Backbone
 from facefeat.features.official import Official, Progress, fetch, is_here
 
-CARRIED, HERE, TO_FETCH, NONE = "carried", "here", "to fetch", "none"
+CARRIED, HERE, TO_FETCH, MISSING, NONE = "carried", "here", "to fetch", "not installed", "none"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Named:
     ----------
     backbone, name : str
     state : str
-        ``'carried'`` by a package, ``'here'`` in the cache folder, ``'to fetch'``, or ``'none'`` where the backbone
-        has no weights.
+        ``'carried'`` by a package, ``'here'`` in the cache folder, ``'to fetch'``, ``'not installed'`` where they come
+        with an extra, or ``'none'`` where the backbone has no weights.
     licence : str
         One line.
     official : Official or None
@@ -85,7 +86,7 @@ def named(names: Iterable[str] | None = None) -> list[Named]:
         network = backbones.get(name)
         for one in network.WEIGHTS:
             official = _officials(network).get(one)
-            state = _state(one, official)
+            state = _state(network, one, official)
             found.append(Named(name, one, state, network.LICENCE.removeprefix("weights: "), official))
     return found
 
@@ -157,16 +158,23 @@ def examined(path: str | Path, backbone: str) -> Examined:
 
 
 def _sha256(network: Backbone, name: str) -> str:
-    """Return the hash of weights known by name, as far as it is known without fetching them."""
+    """Return the hash of weights known by name, as far as it is known without fetching or installing them."""
     official = _officials(network).get(name)
-    return official.sha256 if official else network.weights(name).sha256
+    if official:
+        return official.sha256
+    with suppress(MissingExtra):
+        return network.weights(name).sha256
+    return ""
 
 
 def _officials(network: Backbone) -> dict[str, Official]:
     return dict(getattr(network, "OFFICIAL", {}))
 
 
-def _state(name: str, official: Official | None) -> str:
-    if official is None:
-        return NONE if name == "none" else CARRIED
-    return HERE if is_here(official) else TO_FETCH
+def _state(network: Backbone, name: str, official: Official | None) -> str:
+    if official is not None:
+        return HERE if is_here(official) else TO_FETCH
+    try:
+        return NONE if network.weights(name).name == "none" else CARRIED
+    except MissingExtra:
+        return MISSING

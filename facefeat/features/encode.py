@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,8 @@ def plan(
     preprocess : str or None
         What becomes of the pixels first, by a name of the backbone's ``PREPROCESSINGS``; its first by default.
     **face_knobs
-        ``template``, ``margin``, ``policy``, ``min_score`` and ``min_face`` of ``facefeat.data.faces.FaceStep``.
+        ``template``, ``margin``, ``policy``, ``min_score`` and ``min_face`` of ``facefeat.data.faces.FaceStep``. What
+        is left out is as the backbone was made for, where it says so.
 
     Returns
     -------
@@ -83,11 +84,13 @@ def plan(
         If there is no such file.
     """
     network = backbones.get(backbone)
-    step, detector = detectors.face_step(faces_mode, **face_knobs)
+    step, detector = detectors.face_step(faces_mode, **_completed(face_knobs, network))
     pooling = pooling or network.POOLINGS[0]
     if pooling not in network.POOLINGS:
         raise unknown_name("pooling", pooling, network.POOLINGS)
     prepared = backbones.preprocessing(network, preprocess)
+    size = network.DEFAULT_SIZE if size is None else size
+    backbones.check_size(backbone, size)
     found = network.weights(weights or network.WEIGHTS[0])
     if found.preprocess and preprocess is None:
         raise UsageError(
@@ -100,12 +103,21 @@ def plan(
         weights_sha256=found.sha256,
         layers=backbones.check_layers(network, tuple(layers or network.DEFAULT_LAYERS)),
         pooling=pooling,
-        input_size=network.DEFAULT_SIZE if size is None else size,
+        input_size=size,
         flip=flip,
         faces=step,
         preprocess=prepared,
     )
     return Plan(recipe, found, detector)
+
+
+def _completed(knobs: Knobs, network: backbones.Backbone) -> Knobs:
+    """Add what a backbone was made for; of another template, its margin says nothing."""
+    own = cast(Knobs, getattr(network, "FACES", {}))
+    if knobs.get("template") not in (None, own.get("template")):
+        return knobs
+    given = {name: value for name, value in knobs.items() if value is not None}
+    return cast(Knobs, {**own, **given})
 
 
 def plan_of(recipe: Recipe, weights: str | None = None, detector: Path | None = None) -> Plan:

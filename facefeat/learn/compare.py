@@ -145,6 +145,7 @@ def compare(
         test=test_set,
         mistakes=mistakes_of(file, rows[0], cut, groups),
         seconds=time.perf_counter() - started,
+        backbone=file.recipe.backbone,
     )
 
 

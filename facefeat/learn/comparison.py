@@ -199,6 +199,8 @@ class Comparison:
         Of the best row, in its first repeat.
     seconds : float
         For all of it.
+    backbone : str
+        Whose vectors they are.
     """
 
     rows: tuple[Row, ...]
@@ -218,6 +220,7 @@ class Comparison:
     test: TestSet | None
     mistakes: tuple[Mistake, ...]
     seconds: float
+    backbone: str
 
     @property
     def best(self) -> Row:

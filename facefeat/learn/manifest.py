@@ -136,6 +136,7 @@ def _recipe(path: Path, values: Mapping[str, Any]) -> Recipe:
     known = recipe.pooling in network.POOLINGS and recipe.weights in (*network.WEIGHTS, "file")
     known = known and recipe.preprocess in (None, *getattr(network, "PREPROCESSINGS", ()))
     known &= set(recipe.layers) <= set(network.LAYERS) and len(set(recipe.layers)) == len(recipe.layers)
+    known &= recipe.input_size in getattr(network, "SIZES", (recipe.input_size,))
     same = all(getattr(recipe, name) == getattr(plain, name) for name in ("colour", "format"))
     same &= recipe.numerics == "full" or (recipe.numerics == "int8" and hasattr(network, "network"))
     step = recipe.faces

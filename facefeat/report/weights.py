@@ -18,6 +18,7 @@ STATES = {
     "carried": "carried by the package",
     "here": "in the cache folder",
     "to fetch": "to be fetched",
+    "not installed": "not installed",
     "none": "has no weights",
 }
 

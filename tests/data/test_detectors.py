@@ -86,7 +86,7 @@ def test_the_ends_of_a_range_are_in_it(knob: Any, low: float, high: float) -> No
         ("mtcnn:x", {}, "There is no way to handle faces 'mtcnn:x'; did you mean 'mtcnn'? There are: auto, mtcnn, none, yunet:FILE."),
         ("none:x", {}, "There is no way to handle faces 'none:x'; did you mean 'none'? There are: auto, mtcnn, none, yunet:FILE."),
         ("", {}, "There is no way to handle faces ''. There are: auto, mtcnn, none, yunet:FILE."),
-        ("auto", {"template": "boxes"}, "There is no template 'boxes'; did you mean 'box'? There are: arcface, box."),
+        ("auto", {"template": "boxes"}, "There is no template 'boxes'; did you mean 'box'? There are: arcface, box, dlib."),
         ("auto", {"policy": "require_one"}, "There is no policy 'require_one'; did you mean 'require-one'? There are: central, largest, require-one, skip."),
         ("auto", {"policy": ""}, "There is no policy ''. There are: central, largest, require-one, skip."),
         ("auto", {"margin": 1.01}, "The margin must be from -0.3 to 1; 1.01 was given."),

@@ -103,7 +103,7 @@ def test_the_box_template_is_centred_on_the_box_as_wide_as_its_longer_side_and_u
 def test_an_unknown_template_or_policy_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         faces.placement(np.zeros(4, np.float32), ARCFACE.astype(np.float32), FaceStep(template="boxes"))
-    assert str(caught.value) == "There is no template 'boxes'; did you mean 'box'? There are: arcface, box."
+    assert str(caught.value) == "There is no template 'boxes'; did you mean 'box'? There are: arcface, box, dlib."
     with pytest.raises(UsageError) as caught:
         faces.choose(Detections.none(), "biggest", 100, 100)
     assert str(caught.value).startswith("There is no policy 'biggest'")

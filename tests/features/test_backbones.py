@@ -13,8 +13,8 @@ from facefeat import plugins
 from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
 from facefeat.engines.openvino import cache_folder
-from facefeat.errors import UsageError
-from facefeat.features.backbone import Backbone, check_layers, get, mirrored_mean
+from facefeat.errors import MissingExtra, UsageError
+from facefeat.features.backbone import Backbone, check_layers, check_size, get, mirrored_mean
 from facefeat.features.encode import Encoder, Plan, plan
 from facefeat.features.layers import within
 from facefeat.features.recipe import POOLINGS, SIZES
@@ -25,19 +25,12 @@ NAMES = plugins.names("backbone")
 # Those whose weights are fetched are deep: exporting takes seconds, so Keras runs them, built once, up to one layer.
 LARGE = {name for name in NAMES if get(name).WEIGHTS == ("keras",)}
 SIZE, BATCH, N = 48, 4, 7
-SQUARES = [random_pixels(SIZE, SIZE, seed) for seed in range(N)]
 
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     """Give each backbone's name in turn."""
     return str(request.param)
-
-
-@pytest.fixture
-def encoder(name: str, engine: Engine) -> Encoder:
-    """Give each backbone as it comes, at a small size."""
-    return _encoder(name, engine)
 
 
 @cache
@@ -54,7 +47,27 @@ def _encoder(name: str, engine: Engine, flip: bool = False) -> Encoder:
 @cache
 def _plan(name: str, pooling: str | None = None, flip: bool = False) -> Plan:
     weights, layers = weights_for(name, cache_folder()), get(name).DEFAULT_LAYERS[: 1 if name in LARGE else None]
-    return plan(name, size=SIZE, faces_mode="none", flip=flip, pooling=pooling, weights=weights, layers=layers)
+    try:
+        return plan(
+            name, size=_size(name), faces_mode="none", flip=flip, pooling=pooling, weights=weights, layers=layers
+        )
+    except MissingExtra as error:
+        pytest.skip(str(error))
+
+
+def _size(name: str) -> int:
+    """Give a small size that a backbone takes."""
+    return int(getattr(get(name), "SIZES", (SIZE,))[0])
+
+
+@cache
+def _squares(name: str) -> list[NDArray[np.uint8]]:
+    return [random_pixels(_size(name), _size(name), seed) for seed in range(N)]
+
+
+@cache
+def _vectors(name: str, engine: Engine) -> dict[str, NDArray[np.float32]]:
+    return _encoder(name, engine).vectors(_squares(name))
 
 
 def test_it_declares_what_the_contract_asks_for(name: str) -> None:
@@ -86,33 +99,45 @@ def test_its_weights_have_one_hash(name: str) -> None:
     assert again.name in ((*get(name).WEIGHTS, "file") if source else get(name).WEIGHTS)
 
 
-def test_raw_pixels_become_one_finite_float32_row_a_layer(encoder: Encoder) -> None:
-    vectors = encoder.vectors(SQUARES)
-    assert tuple(vectors) == encoder.recipe.layers
+def test_it_takes_its_own_size_and_refuses_others_where_it_says_so(name: str) -> None:
+    sizes = getattr(get(name), "SIZES", None)
+    assert sizes is None or get(name).DEFAULT_SIZE in sizes
+    check_size(name, get(name).DEFAULT_SIZE)
+    if sizes is None:
+        check_size(name, SIZE)
+    else:
+        with pytest.raises(UsageError, match=rf"^The backbone {name} takes faces of .* pixels only; 33 was given\.$"):
+            check_size(name, 33)
+
+
+def test_raw_pixels_become_one_finite_float32_row_a_layer(name: str, engine: Engine) -> None:
+    vectors = _vectors(name, engine)
+    assert tuple(vectors) == _plan(name).recipe.layers
     for array in vectors.values():
         assert (array.dtype, array.ndim, len(array)) == (np.float32, 2, N)
         assert np.isfinite(array).all()
         assert array.std(axis=0).max() > 0  # different pictures give different vectors
 
 
-def test_it_is_deterministic(encoder: Encoder) -> None:
-    once, twice = encoder.vectors(SQUARES), encoder.vectors(SQUARES)
+def test_it_is_deterministic(name: str, engine: Engine) -> None:
+    once, twice = _vectors(name, engine), _encoder(name, engine).vectors(_squares(name))
     for layer in once:
         np.testing.assert_array_equal(once[layer], twice[layer])
 
 
 @pytest.mark.parametrize("rows", [[0], [6, 5], [3, 1, 4, 1, 5], [6, 5, 4, 3, 2, 1, 0]])
-def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place(encoder: Encoder, rows: list[int]) -> None:
-    all_ = encoder.vectors(SQUARES)
-    some = encoder.vectors([SQUARES[row] for row in rows])
+def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place(name: str, engine: Engine, rows: list[int]) -> None:
+    all_ = _vectors(name, engine)
+    some = _encoder(name, engine).vectors([_squares(name)[row] for row in rows])
     for layer in all_:
         np.testing.assert_array_equal(some[layer], all_[layer][rows])
 
 
-def test_its_input_is_left_alone(encoder: Encoder) -> None:
-    before = [square.copy() for square in SQUARES]
-    encoder.vectors(SQUARES)
-    np.testing.assert_array_equal(SQUARES, before)
+def test_its_input_is_left_alone(name: str, engine: Engine) -> None:
+    squares = _squares(name)[:2]
+    before = [square.copy() for square in squares]
+    _encoder(name, engine).vectors(squares)
+    np.testing.assert_array_equal(squares, before)
 
 
 POOLED = [(name, pooling) for name in NAMES if name not in LARGE for pooling in get(name).POOLINGS]
@@ -120,14 +145,14 @@ POOLED = [(name, pooling) for name in NAMES if name not in LARGE for pooling in 
 
 @pytest.mark.parametrize(("name", "pooling"), POOLED)
 def test_every_pooling_works(name: str, pooling: str) -> None:
-    vectors = Encoder(_plan(name, pooling), choose("keras", "float32"), BATCH).vectors(SQUARES[:2])
+    vectors = Encoder(_plan(name, pooling), choose("keras", "float32"), BATCH).vectors(_squares(name)[:2])
     assert all(np.isfinite(array).all() and len(array) == 2 for array in vectors.values())
 
 
 def test_a_mirrored_mean_is_the_same_for_a_face_and_its_mirror_image(name: str, engine: Engine) -> None:
-    flipped = _encoder(name, engine, flip=True)
-    straight, mirrored = flipped.vectors(SQUARES[:3]), flipped.vectors([square[:, ::-1] for square in SQUARES[:3]])
-    plain: dict[str, NDArray[np.float32]] = _encoder(name, engine).vectors(SQUARES[:3])
+    flipped, squares = _encoder(name, engine, flip=True), _squares(name)[:3]
+    straight, mirrored = flipped.vectors(squares), flipped.vectors([square[:, ::-1] for square in squares])
+    plain = _vectors(name, engine)
     for layer in straight:
         np.testing.assert_array_equal(straight[layer], mirrored[layer])
-        assert not np.array_equal(straight[layer], plain[layer])
+        assert not np.array_equal(straight[layer], plain[layer][:3])

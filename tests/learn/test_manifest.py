@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from facefeat.errors import ForeignFile, InputError, NewerFile, RecipeMismatch, StorageError
+from facefeat.features.backbones import thumb
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
 from facefeat.learn import archive
@@ -105,6 +106,13 @@ def test_fields(wholes: dict[str, Whole], tmp_path: Path, field: str, value: Any
         (whole.manifest[outer[0]] if outer else whole.manifest)[name] = value
 
     assert refusal(wholes["lda"], tmp_path, change) == sentence
+
+
+def test_a_size_that_its_backbone_does_not_take(
+    wholes: dict[str, Whole], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumb, "SIZES", (48, 150), raising=False)
+    assert refusal(wholes["lda"], tmp_path, lambda whole: None) == NOT_HAD
 
 
 @pytest.mark.parametrize("field", ["recipe", "people", "threshold", "layer", "head", "params", "scores", "versions"])
