@@ -16,8 +16,7 @@ def extract(
     output: Annotated[Path, typer.Option("--output", "-o", help="The feature file.")] = Path("features.h5"),
     backbone: Annotated[str, typer.Option(help="The network; facefeat backbones lists them.")] = "vgg16",
     weights: Annotated[
-        str | None,
-        typer.Option(help="A name that facefeat backbones --json lists, or a file; by default the network's own."),
+        str | None, typer.Option(help="A name that facefeat weights list has, or a file; by default the first.")
     ] = None,
     preprocess: Annotated[
         str | None, typer.Option(help="For your own weights: what the pixels become first, such as vggface.")
