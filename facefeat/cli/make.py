@@ -70,22 +70,23 @@ def extract(
     from facefeat.features.extract import extract as run
     from facefeat.report import documents, tables
 
-    chosen = plan(
-        backbone,
-        weights=weights,
-        size=size,
-        layers=frame.names(layers),
-        pooling=pooling,
-        faces_mode=faces,
-        flip=flip,
-        preprocess=preprocess,
-        policy=policy,
-        template=template,
-        margin=margin,
-        min_score=min_score,
-        min_face=min_face,
-    )
     with frame.progress(quiet) as tell:
+        chosen = plan(
+            backbone,
+            weights=weights,
+            size=size,
+            layers=frame.names(layers),
+            pooling=pooling,
+            faces_mode=faces,
+            flip=flip,
+            preprocess=preprocess,
+            policy=policy,
+            template=template,
+            margin=margin,
+            min_score=min_score,
+            min_face=min_face,
+            progress=tell,
+        )
         made = run(
             data,
             output,

@@ -17,6 +17,8 @@ from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
 from facefeat.errors import DamagedFile, RecipeMismatch, UsageError, unknown_name
 from facefeat.features import backbone as backbones
+from facefeat.features.backbone import Backbone
+from facefeat.features.official import Progress, fetch
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Weights
 
@@ -48,6 +50,7 @@ def plan(
     faces_mode: str = "auto",
     flip: bool = True,
     preprocess: str | None = None,
+    progress: Progress | None = None,
     **face_knobs: Unpack[Knobs],
 ) -> Plan:
     """Fill a recipe's fields from a few choices and the backbone's defaults.
@@ -67,6 +70,8 @@ def plan(
         Average over the face and its mirror image.
     preprocess : str or None
         What becomes of the pixels first, by a name of the backbone's ``PREPROCESSINGS``; its first by default.
+    progress : callable or None
+        Told of a download, as ``facefeat.features.official.fetch`` tells.
     **face_knobs
         ``template``, ``margin``, ``policy``, ``min_score`` and ``min_face`` of ``facefeat.data.faces.FaceStep``. What
         is left out is as the backbone was made for, where it says so.
@@ -91,7 +96,7 @@ def plan(
     prepared = backbones.preprocessing(network, preprocess)
     size = network.DEFAULT_SIZE if size is None else size
     backbones.check_size(backbone, size)
-    found = network.weights(weights or network.WEIGHTS[0])
+    found = _found(network, weights or network.WEIGHTS[0], progress)
     if found.preprocess and preprocess is None:
         raise UsageError(
             f"{weights} names its layers as the weights of {found.preprocess} do, which were trained on other pixels; "
@@ -118,6 +123,13 @@ def _completed(knobs: Knobs, network: backbones.Backbone) -> Knobs:
         return knobs
     given = {name: value for name, value in knobs.items() if value is not None}
     return cast(Knobs, {**own, **given})
+
+
+def _found(network: Backbone, source: str, progress: Progress | None) -> Weights:
+    official = getattr(network, "OFFICIAL", {}).get(source)
+    if official and progress:
+        fetch(official, progress)
+    return network.weights(source)
 
 
 def plan_of(recipe: Recipe, weights: str | None = None, detector: Path | None = None) -> Plan:

@@ -16,7 +16,7 @@ from facefeat.features.official import Official, find
 from facefeat.features.recipe import Recipe
 from facefeat.features.weights import Tensors, Weights
 
-SUMMARY = "MobileNetV2, ImageNet, without its top; a tenth of VGG16's weights"
+SUMMARY = "MobileNetV2, ImageNet, without its top; a sixth of VGG16's weights"
 LICENCE = "weights: Google, Apache 2.0"
 # The last map of each size, widened for the step to the next; they have passed a ReLU, as VGG16's pooled ones have.
 LAYERS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu", "out_relu")
