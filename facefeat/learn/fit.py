@@ -304,12 +304,13 @@ def model_card(bundle: Bundle) -> str:
     sure = (
         f"ECE {bundle.confidence.ece:.3f}, Brier {bundle.confidence.brier:.3f}" if bundle.confidence else "not measured"
     )
+    prepared = f", {bundle.recipe.preprocess}" if bundle.recipe.preprocess else ""
     return f"""# A facefeat model
 
 Names {len(bundle.people)} people in photographs, or says "unknown".
 
-* **Vectors**: {bundle.recipe.backbone} ({bundle.recipe.weights}), layer {bundle.layer}, {bundle.recipe.pooling} pooling,
-  {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
+* **Vectors**: {bundle.recipe.backbone} ({bundle.recipe.weights}{prepared}), layer {bundle.layer}, {bundle.recipe.pooling}
+  pooling, {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
 * **Head**: {bundle.head} ({knobs})
 * **Trained on**: {len(pictures.person)} pictures, {counts.min()} to {counts.max()} a person{copies}
 * **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir};
