@@ -91,6 +91,8 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("recipe.backbone", "nobody", "M needs the backbone 'nobody', which is not installed."),
     ("recipe.layers", ["grey4", "grey5"], NOT_HAD),
     ("recipe.layers", ["grey4", "grey4"], NOT_HAD),
+    ("recipe.preprocess", "vggface", NOT_HAD),
+    ("recipe.preprocess", 5, TYPES),
     ("recipe.weights", "/dev/stdin", NOT_HAD),  # would be opened as a file
     ("recipe.numerics", "int8", f"{DAMAGED}its recipe cannot be read."),
     ("recipe.calibration", ROUNDED, f"{DAMAGED}its recipe cannot be read."),
