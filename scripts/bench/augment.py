@@ -1,7 +1,8 @@
 """What augmented copies bring heads with two pictures a person, by how many there are and by how far they go.
 
 ORL: two pictures of each person train, with copies of them, and the eight others are tested; drawn anew 20 times (5 for
-dense). Squad: Train with copies, tested on Test. Copies only train.
+dense). Squad: Train with copies, tested on Test; and few photographs of Train, tested on a fifth of it, ten draws. Copies
+only train.
 
 scripts/bench/augment.py --squad FOLDER
 """
@@ -26,6 +27,7 @@ from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
+from facefeat.learn.howmany import howmany
 from facefeat.learn.statistics import corrected_t, mcnemar
 
 COUNTS = (2, 5, 10)
@@ -37,7 +39,8 @@ OTHERS = {
     "moved alone": Augmentation(rotation=0, shift=0.05, scale=0.05, brightness=0, flip=False),
     "lit alone": Augmentation(rotation=0, shift=0, scale=0, brightness=0.2, flip=False),
 }
-FEW = 5  # copies by which ranges are compared
+PHOTOGRAPHS = (1, 2, 5, 13, 34)
+FEW = 3  # copies by which ranges are compared
 QUICK = tuple(head for head in plugins.names("head") if not heads.is_slow(head))
 
 
@@ -57,6 +60,7 @@ def measure(squad: Path | None, _: Engine) -> Iterator[dict[str, Any]]:
             for name, ranges in {"by default": AUGMENTATION, **OTHERS}.items():
                 train = made(squad / "Train", FEW, ranges)
                 yield from of_squad(name, train, made(squad / "Test", 0))
+                yield from of_few(f"squad Train, copies {name}", train)
 
 
 def made(data: Path, augment: int, ranges: Augmentation = AUGMENTATION, flip: bool = True) -> FeatureFile:
@@ -98,6 +102,20 @@ def _accuracies(X: Any, y: Any, splits: Sequence[tuple[Any, Any]], head: str) ->
     (results,) = cross_validate(X, y, splits, [Trial(head)], 2)
     pairs = zip(results, splits, strict=True)
     return np.array([np.mean(one.named == y[test]) for one, (_, test) in pairs if isinstance(one, Outcome)])
+
+
+def of_few(what: str, file: FeatureFile) -> Iterator[dict[str, Any]]:
+    """Yield what copies change on few photographs a person, by the draws of ``howmany``, which are the same without."""
+    options: dict[str, Any] = {"heads_wanted": QUICK, "counts": PHOTOGRAPHS, "workers": 2}
+    with_, alone = howmany(file, **options), howmany(file.originals(), **options)
+    before = {curve.head: curve for curve in alone.curves}
+    for curve in sorted(with_.curves, key=lambda one: one.head):
+        row: dict[str, Any] = {"faces": what, "head": curve.head}
+        for point, plain in zip(curve.points, before[curve.head].points, strict=True):
+            gain = corrected_t(point.by_repeat - plain.by_repeat, with_.draws.test_share)
+            said = f"{100 * gain.mean:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+            row[f"{point.n} photographs: without, points"] = f"{plain.accuracy.mean:.3f}, {said}"
+        yield row
 
 
 def of_squad(name: str, train: FeatureFile, test: FeatureFile) -> Iterator[dict[str, Any]]:
