@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import document, refused, run
+from facefeat.report import exported
+from facefeat.tune.export import Exported
+from tests.cli.test_commands import refused, run
 from tests.tune.conftest import exports, faces, models
 
 __all__ = ["exports", "faces", "models"]
@@ -40,15 +43,13 @@ def test_the_table_says_what_goes_in_and_out(model: Path, faces: Path) -> None:
     assert sorted(path.name for path in model.parent.iterdir()) == ["model.facefeat", "model.keras"]
 
 
-def test_the_document(model: Path, tmp_path: Path) -> None:
-    output = tmp_path / "there" / "other.keras"
-    found = document("export", model, "-o", output)
-    assert (found["output"], found["files"], found["format"]) == (str(output), [str(output)], "keras")
-    assert found["bytes"] == output.stat().st_size and (found["faces"], found["trained"], found["pictures"]) == (
-        49,
-        24,
-        0,
-    )
+def test_the_document(exports: dict[str, Exported]) -> None:
+    made = exports["openvino"]
+    found = json.loads(json.dumps(exported.document(made), allow_nan=False))
+    assert found["schema"] == "facefeat/export/1" and found["format"] == "openvino"
+    assert found["output"] == found["files"][0] and [Path(name).suffix for name in found["files"]] == [".xml", ".bin"]
+    assert found["bytes"] == sum(Path(name).stat().st_size for name in found["files"])
+    assert (found["faces"], found["trained"], found["pictures"], found["skipped"]) == (49, 24, 0, 0)
     assert found["max_difference"] == max(found["differences"].values()) < found["tolerance"] == 1e-3
     assert found["description"]["people"] == ["ada", "bob", "cleo", "dan"] and found["undecided"] == 0
 

@@ -108,37 +108,25 @@ def test_a_users_own_weights_are_asked_for(model: Path, tmp_path: Path, monkeypa
     )
 
 
-def skewed(by: float) -> Callable[[Answers], Answers]:
-    return lambda found: {**found, "similarity": np.asarray(found["similarity"]) + np.float32(by)}
-
-
-def misnamed(found: Answers) -> Answers:
-    return {**found, "best": (np.asarray(found["best"]) + 1) % 4}
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (skewed(0.5), "by up to 0.5 where 0.001 is allowed, and "),
-        (skewed(np.nan), "by up to inf where 0.001 is allowed, and "),
-        (skewed(0.002), "by up to 0.002 where 0.001 is allowed, and "),
-        (misnamed, "faces get another name; so it was not kept. Try another --format, and report this."),
-    ],
-)
 def test_a_file_that_says_something_else_is_not_kept(
-    change: Callable[[Answers], Answers], sentence: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras = formats.get("keras")
 
     def load(path: Path) -> tuple[str, formats.Predict]:
         said, run = keras.load(path)
-        return said, lambda faces: change(run(faces))
+        return said, lambda faces: skewed(run(faces))
+
+    def skewed(found: Answers) -> Answers:
+        similarity = np.asarray(found["similarity"]) + np.float32(0.5)
+        return {**found, "similarity": similarity, "best": (np.asarray(found["best"]) + 1) % 4}
 
     monkeypatch.setitem(formats.FORMATS, "keras", replace(keras, load=load))
     (tmp_path / "m.keras").write_text("what was there before")
-    found = refusal(ExportDiffers, lambda: export(model, tmp_path / "m.keras", format="keras"))
-    assert found.startswith("What was written as a Keras model gives other scores than the model, ")
-    assert sentence in found
+    assert refusal(ExportDiffers, lambda: export(model, tmp_path / "m.keras", format="keras")) == (
+        "What was written as a Keras model gives other scores than the model, by up to 0.5 where 0.001 is allowed, and 49 of "
+        "49 faces get another name; so it was not kept. Try another --format, and report this."
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
     assert (tmp_path / "m.keras").read_text() == "what was there before"
 
