@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -52,9 +53,10 @@ def theirs(name: str) -> Any:
 
 
 def tensor_names(layer: Any) -> list[str]:
-    """Name a layer's tensors as facefeat does."""
+    """Name a layer's tensors as facefeat does; Keras counts the layers that nobody named."""
+    called = re.sub(r"^(normalization)_\d+$", r"\1", layer.name)
     own = "depthwise_" if "Depthwise" in type(layer).__name__ else ""
-    return [f"{layer.name}/{own}{variable.name}" for variable in layer.weights if variable.name != "count"]
+    return [f"{called}/{own}{variable.name}" for variable in layer.weights if variable.name != "count"]
 
 
 @cache
