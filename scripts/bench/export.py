@@ -60,16 +60,17 @@ DRIVER = """
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+import numpy as np
 lines, faces, output = Path(sys.argv[1]).read_text(), Path(sys.argv[2]), sys.argv[3]
 assert find_spec("facefeat") is None
 before, each = lines[:lines.index("face = ")], lines[lines.index("face = "):]
-exec(before)
-names, rows = [], []
-say = lambda name, score: names.append(name)
+said, rows = [], []
+page = {"say": lambda name, score: said.append(name)}
+exec(before, page)
 for path in sorted(faces.iterdir()):
-    exec(each.replace("face.png", str(path)).replace("print(", "say("))
-    rows.append({name: np.asarray(one)[0] for name, one in found.items()})
-np.savez(output, said=names, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
+    exec(each.replace("face.png", str(path)).replace("print(", "say("), page)
+    rows.append({name: np.asarray(one)[0] for name, one in page["found"].items()})
+np.savez(output, said=said, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
 """
 
 

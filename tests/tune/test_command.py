@@ -10,13 +10,11 @@ import pytest
 from facefeat.report import exported
 from facefeat.tune.export import Exported
 from tests.cli.test_commands import refused, run
-from tests.tune.conftest import exports, faces, models
-
-__all__ = ["exports", "faces", "models"]
+from tests.tune.conftest import Models
 
 
 @pytest.fixture
-def model(models, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def]
+def model(models: Models, tmp_path: Path) -> Path:
     """Give a copy of a model, to write beside."""
     path = tmp_path / "model.facefeat"
     path.write_bytes(models("lda").read_bytes())
