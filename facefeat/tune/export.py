@@ -108,15 +108,9 @@ def export(
     ------
     UsageError
         For an unknown format, or a model that cannot be written in layers.
-    MissingExtra
-        If the format needs it.
-    InputError
-        If there is no such model, or no readable photograph in ``data``.
-    FileFormatError
-        If the model is damaged, or its weights are not those found.
+    MissingExtra, InputError, FileFormatError, StorageError
     ExportDiffers
         If what was exported gives other answers; nothing is written.
-    StorageError
     """
     started, model = time.monotonic(), Path(model)
     chosen, path = _chosen(model, output, format)
@@ -133,26 +127,15 @@ def export(
         made = folder / f"{path.stem}{chosen.suffixes[0]}"
         predict = _written(chosen, network.build(bundle, plan), made, described.written(document))
         progress("Comparing it with the model", 0, 0)
-        encoder = _encoder(plan, data is not None)
-        trained = _trained(bundle)
-        for squares in chain(_known(bundle.recipe.input_size, trained), _found(encoder, data, counted, progress)):
+        encoder, known = _encoder(plan, data is not None), _trained(bundle)
+        for squares in chain(_known(bundle.recipe.input_size, known), _found(encoder, data, counted, progress)):
             vectors = joined(encoder.vectors(list(squares)), bundle.layer)
             agreement.add(bundle, predict(squares), answers(bundle, vectors))
         if not agreement.holds:
             raise _differs(chosen, agreement)
         files, size = _published(chosen, made, path)
-    return Exported(
-        bundle,
-        chosen,
-        files,
-        size,
-        document,
-        agreement,
-        len(trained),
-        counted.read,
-        counted.skipped,
-        time.monotonic() - started,
-    )
+    seconds, counts = time.monotonic() - started, (len(known), counted.read, counted.skipped)
+    return Exported(bundle, chosen, files, size, document, agreement, *counts, seconds)
 
 
 @dataclass
