@@ -69,7 +69,7 @@ page = {"say": lambda name, score: said.append(name)}
 exec(before, page)
 for path in sorted(faces.iterdir()):
     exec(each.replace("face.png", str(path)).replace("print(", "say("), page)
-    rows.append({name: np.asarray(one)[0] for name, one in page["found"].items()})
+    rows.append({name: np.array(page["found"][name])[0] for name in page["about"]["outputs"]})
 np.savez(output, said=said, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
 """
 
