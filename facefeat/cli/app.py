@@ -12,6 +12,7 @@ from facefeat.cli.crop import crop
 from facefeat.cli.demo import demo
 from facefeat.cli.doctor import doctor
 from facefeat.cli.export import export
+from facefeat.cli.finetune import finetune
 from facefeat.cli.howmany import howmany
 from facefeat.cli.match import match
 from facefeat.cli.weights import app as weights
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 for command in (
-    make.extract, make.compare, howmany, make.fit, use.evaluate, use.predict, match,
+    make.extract, make.compare, howmany, make.fit, finetune, use.evaluate, use.predict, match,
     look.info, look.check, files.merge, files.prune, look.heads, look.backbones, export, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)

@@ -52,6 +52,7 @@ RESUME = {
     "capture": "the faces kept so far stay; the same command adds what is new",
     "crop": "the faces that are written are kept; the same command goes on from there",
     "extract": "what is computed is kept; the same command goes on from there",
+    "finetune": "the same command goes on from the last finished epoch",
     "demo": "the same command goes on from there",
 }
 

@@ -49,6 +49,8 @@ class Backbone(Protocol):
     * ``PREPROCESSINGS``, what may become of the pixels first, the default first; the default is ``None`` in a recipe.
     * ``SIZES``, the only sides it takes; ``FACES``, the fields of a face step that it was made for.
     * ``MADE_FOR_FACES``, true where it was trained to tell people apart.
+    * ``UNFREEZE``, by which a backbone with ``shapes`` and ``build`` can be fine-tuned: what may be trained, by name, with the
+      layer below it, ``''`` for none. Its tensors are called ``LAYER/WEIGHT`` after Keras' layers.
     """
 
     SUMMARY: str

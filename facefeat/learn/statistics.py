@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 ROPE = 0.01  # accuracies that lie nearer to each other are practically the same
+Z_95 = NormalDist().inv_cdf(0.975)
 DIGITS = 12  # of a figure; what lies beyond comes from the order in which numbers are added up
 
 
@@ -173,3 +175,28 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
     one, other = np.asarray(first_right, bool), np.asarray(second_right, bool)
     only_one, only_other = int(np.sum(one & ~other)), int(np.sum(other & ~one))
     return float(binomtest(only_one, only_one + only_other).pvalue) if only_one + only_other else 1.0
+
+
+def matched_difference(first_right: ArrayLike, second_right: ArrayLike) -> Difference:
+    """Return how much oftener one is right than another on the same pictures.
+
+    The interval is that of A. Agresti, Y. Min, "Simple improved confidence intervals for comparing matched proportions",
+    Statistics in Medicine 24, 2005: Wald's, with half a picture more in each cell of the table.
+
+    Parameters
+    ----------
+    first_right, second_right : array-like of shape (n_images,), bool
+
+    Returns
+    -------
+    Difference
+        First less second; the p-value is that of ``mcnemar``.
+    """
+    one, other = np.asarray(first_right, bool), np.asarray(second_right, bool)
+    if not len(one):
+        return Difference(math.nan, -1.0, 1.0, 1.0)
+    n, b, c = len(one) + 2, np.sum(one & ~other) + 0.5, np.sum(other & ~one) + 0.5
+    middle = (b - c) / n
+    half = Z_95 / n * math.sqrt(b + c - (b - c) ** 2 / n)
+    low, high = (float(np.clip(edge, -1, 1)) for edge in (middle - half, middle + half))
+    return Difference(float(np.mean(one)) - float(np.mean(other)), low, high, mcnemar(one, other))

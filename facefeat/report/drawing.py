@@ -23,6 +23,19 @@ _NAMES = dict(zip(_ROLES, ("ink", "soft", "line", "shade", "card", "warn"), stri
     colour: f"c{number}" for number, colour in enumerate(_HEADS, 1)
 }
 _MARKERS = "os^DvP*X"
+# The page's own in light, for plots that lie in no page; some viewers know no variables.
+_LIGHT = {
+    **{
+        "ink": "#1c1f23",
+        "soft": "#5b636d",
+        "line": "#e2e4e0",
+        "shade": "#f1f2ee",
+        "card": "#ffffff",
+        "warn": "#b45309",
+    },
+    **{"c1": "#2f7df4", "c2": "#990000", "c3": "#7f8f63", "c4": "#400044"},
+    **{"c5": "#d17700", "c6": "#a05ba1", "c7": "#2d564d", "c8": "#001100"},
+}
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -142,6 +155,14 @@ def drawn(name: str, label: str, draw: Callable[[Figure], None], height: float =
             axes.patch.set_visible(False)
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return _embedded(text.getvalue(), name, label)
+
+
+def standalone(svg: str) -> str:
+    """Make a file of what ``drawn`` returns: on white, in the colours of the page in light."""
+    coloured = re.sub(r"var\(--(\w+)\)", lambda found: _LIGHT[found[1]], svg)
+    head, _, body = coloured.partition(">")
+    namespace = ' xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif"'
+    return f'{head}{namespace}><rect width="100%" height="100%" fill="{_LIGHT["card"]}"/>{body}\n'
 
 
 def legend(axes: Axes, columns: int = 3) -> None:

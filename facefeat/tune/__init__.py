@@ -1,1 +1,1 @@
-"""Past the cached vectors: networks that go on from a pretrained one, and models as files for other programs."""
+"""Past the cached vectors: the network itself is trained, and models become files for other programs."""

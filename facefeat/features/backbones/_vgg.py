@@ -16,6 +16,7 @@ Blocks = tuple[tuple[int, int], ...]
 
 LICENCE = "weights: Visual Geometry Group, University of Oxford, CC BY 4.0"
 LAYERS = tuple(f"block{block}_pool" for block in range(1, 6))
+UNFREEZE = {"block5": "block4_pool", "block4": "block3_pool", "all": ""}
 BGR_MEAN = (103.939, 116.779, 123.68)  # of ImageNet, subtracted after the channels were turned round
 
 

@@ -29,6 +29,7 @@ HEAD_LAYER = "block3_pool+block4_pool"
 DEFAULT_SIZE = 80
 POOLINGS = ("grid2", "avg", "max", "flatten")
 WEIGHTS = ("imagenet", "keras")
+UNFREEZE = _vgg.UNFREEZE
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 

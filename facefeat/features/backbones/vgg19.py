@@ -19,6 +19,7 @@ from facefeat.features.weights import Tensors, Weights
 SUMMARY = "VGG19, ImageNet, convolutions only"
 LICENCE = _vgg.LICENCE
 LAYERS = _vgg.LAYERS
+UNFREEZE = _vgg.UNFREEZE
 # Not measured: by VGG16, which it is but for one convolution more in each of the last three blocks.
 DEFAULT_LAYERS = ("block3_pool", "block4_pool", "block5_pool")
 HEAD_LAYER = "block3_pool+block4_pool"
