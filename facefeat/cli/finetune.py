@@ -15,6 +15,9 @@ def finetune(
     output: Annotated[Path, typer.Option("--output", "-o", help="The weights file.")] = Path("tuned.npz"),
     backbone: Annotated[str, typer.Option(help="The network; facefeat backbones lists them.")] = "vgg16",
     weights: Annotated[str | None, typer.Option(help="What to begin with: a name, or a file.")] = None,
+    preprocess: Annotated[
+        str | None, typer.Option(help="For your own weights: what the pixels become first, such as vggface.")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the face that the network sees, 32 to 512 pixels.")] = None,
     pooling: Annotated[str | None, typer.Option(help="avg, max, grid2 or flatten.")] = None,
     faces: frame.Faces = "auto",
@@ -53,6 +56,7 @@ def finetune(
     chosen = plan(
         backbone,
         weights=weights,
+        preprocess=preprocess,
         size=size,
         pooling=pooling,
         faces_mode=faces,

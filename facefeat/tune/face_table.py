@@ -18,7 +18,7 @@ from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
 from facefeat.errors import InputError
 from facefeat.features import hashes
-from facefeat.features.compute import GROUP, Seconds, compute
+from facefeat.features.compute import GROUP, Seconds, Task, compute
 from facefeat.features.encode import Encoder, Plan
 from facefeat.features.extract import Progress
 from facefeat.features.recipe import canonical_json
@@ -94,7 +94,7 @@ def face_table(
     if first:
         engine = choose("auto", "auto", threads=workers, streams=workers)
         compute(
-            ((path, digest) for digest, path in first.items()),
+            (Task(path, digest) for digest, path in first.items()),
             dataset.file,
             _Aligner(plan, engine),
             known.keep,

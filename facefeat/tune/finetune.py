@@ -34,8 +34,8 @@ from facefeat.tune import work
 from facefeat.tune.activations import Pixels, Source, activations
 from facefeat.tune.checkpoint import Checkpoint
 from facefeat.tune.cost import cost_of
-from facefeat.tune.face_table import FaceTable, face_table
 from facefeat.tune.cut import layer_below, network_of, tensors_of
+from facefeat.tune.face_table import FaceTable, face_table
 from facefeat.tune.payoff import Chosen, Payoff, candidates, payoff
 from facefeat.tune.payoff import choose as choose_head
 from facefeat.tune.schedule import History, Schedule
@@ -307,6 +307,7 @@ def _settings(dataset: DataSet, digests: list[bytes], plan: Plan, schedule: Sche
         **schedule.as_dict(),
         "backbone": recipe.backbone,
         "weights": recipe.weights_sha256,
+        "preprocess": recipe.preprocess,
         "size": recipe.input_size,
         "pooling": recipe.pooling,
         "faces": hashlib.sha256(canonical_json(recipe.faces.as_dict()).encode()).hexdigest(),

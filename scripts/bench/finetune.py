@@ -33,9 +33,9 @@ from facefeat.learn.statistics import matched_difference
 from facefeat.report.words import interval
 from facefeat.tune.activations import Pixels, Source, activations
 from facefeat.tune.checkpoint import Checkpoint
+from facefeat.tune.cut import network_of
 from facefeat.tune.face_table import FaceTable, face_table
 from facefeat.tune.finetune import Finetuned, finetune
-from facefeat.tune.cut import network_of
 from facefeat.tune.payoff import candidates
 from facefeat.tune.schedule import Schedule
 from facefeat.tune.split import Split, splits

@@ -21,8 +21,8 @@ from facefeat.features.encode import Encoder, plan
 from facefeat.features.store.lock import locked
 from facefeat.features.weights import from_file
 from facefeat.report import finetuned as report
-from facefeat.tune.finetune import Finetuned, finetune
 from facefeat.tune.cut import blocks
+from facefeat.tune.finetune import Finetuned, finetune
 from facefeat.tune.schedule import Epoch, History, Schedule
 from facefeat.tune.told import unlikely
 from facefeat.tune.work import claim

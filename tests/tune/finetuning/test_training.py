@@ -18,8 +18,8 @@ from facefeat.features import hashes
 from facefeat.features.encode import Plan, plan
 from facefeat.tune.activations import Activations, Pixels, Source, activations
 from facefeat.tune.checkpoint import Checkpoint, unpacked
-from facefeat.tune.face_table import FaceTable, face_table
 from facefeat.tune.cut import network_of, tensors_of
+from facefeat.tune.face_table import FaceTable, face_table
 from facefeat.tune.schedule import History, Schedule
 from facefeat.tune.split import splits
 from facefeat.tune.training import drawn, enough_memory, train
