@@ -27,7 +27,7 @@ Shown = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 ROOT = Path(__file__).parents[2]
 KNOBS: dict[str, dict[str, Any]] = {
-    "dense": {"epochs": 2, "hidden": (8,)},
+    "dense": {"epochs": 40, "hidden": (16,)},
     "knn": {"n_neighbors": 3, "weights": "uniform"},
 }
 HEADS: list[tuple[str, dict[str, Any]]] = [(name, KNOBS.get(name, {})) for name in plugins.names("head")]
