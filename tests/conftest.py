@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -22,8 +23,15 @@ from tests.making import write_people
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep exported networks for this session, and everything else out of the user's own folders."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep exported networks for this session, and everything else out of the user's own folders.
+
+    Processes that share the tests share it, as processes of one user do.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / "cache"
+        folder.mkdir(exist_ok=True)
+    else:
+        folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEFEAT_CACHE_DIR", str(folder))
         patch.setenv("KERAS_HOME", str(folder / "keras"))
