@@ -4,10 +4,11 @@ The front door. Nothing heavy is loaded before one of these is used:
 
 >>> import facefeat
 >>> sorted(facefeat.__all__)
-['compare', 'evaluate', 'extract', 'fit', 'howmany', 'load', 'plan', 'predict', 'read', 'read_bundle']
+['add', 'compare', 'evaluate', 'extract', 'fit', 'forget', 'howmany', 'load', 'plan', 'predict', 'read', 'read_bundle']
 
 ``extract(data, output, plan())`` makes a feature file, ``read`` opens it, ``compare``, ``howmany`` and ``fit`` take it,
-``read_bundle`` and ``evaluate`` look at a fitted model, and ``load(model).predict(pictures)`` names faces.
+``read_bundle`` and ``evaluate`` look at a fitted model, ``load(model).predict(pictures)`` names faces, and ``add`` and
+``forget`` change who is in a model.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
     from facefeat.learn.evaluate import evaluate
     from facefeat.learn.fit import fit
     from facefeat.learn.howmany import howmany
+    from facefeat.learn.membership import add, forget
     from facefeat.learn.predict import load, predict
 
 _PLACES = {
+    "add": "facefeat.learn.membership:add",
     "compare": "facefeat.learn.compare:compare",
     "evaluate": "facefeat.learn.evaluate:evaluate",
     "extract": "facefeat.features.extract:extract",
     "fit": "facefeat.learn.fit:fit",
+    "forget": "facefeat.learn.membership:forget",
     "howmany": "facefeat.learn.howmany:howmany",
     "load": "facefeat.learn.predict:load",
     "plan": "facefeat.features.encode:plan",
@@ -39,7 +43,20 @@ _PLACES = {
     "read_bundle": "facefeat.learn.bundle:read",
 }
 
-__all__ = ["compare", "evaluate", "extract", "fit", "howmany", "load", "plan", "predict", "read", "read_bundle"]
+__all__ = [
+    "add",
+    "compare",
+    "evaluate",
+    "extract",
+    "fit",
+    "forget",
+    "howmany",
+    "load",
+    "plan",
+    "predict",
+    "read",
+    "read_bundle",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from facefeat.cli import files, frame, look, make, use
+from facefeat.cli import files, frame, look, make, people, use
 from facefeat.cli.capture import capture
 from facefeat.cli.crop import crop
 from facefeat.cli.demo import demo
@@ -28,7 +28,8 @@ app = typer.Typer(
 
 for command in (
     make.extract, make.compare, howmany, make.fit, finetune, use.evaluate, use.predict, match,
-    look.info, look.check, files.merge, files.prune, look.heads, look.backbones, export, crop, capture, doctor, demo,
+    people.add, people.forget, people.rename, people.people, look.info, look.check, files.merge, files.prune,
+    look.heads, look.backbones, export, crop, capture, doctor, demo,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(weights, name="weights")

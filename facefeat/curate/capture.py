@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from facefeat.curate.capture_judge import Judge, Pixels, Progress, Rules, counts
 from facefeat.data import detectors
 from facefeat.data.camera import TIMEOUT, Frames
 from facefeat.data.detections import Detector
-from facefeat.data.folder import escaped, unescaped
+from facefeat.data.folder import escaped, person_folder
 from facefeat.data.preview import Show
 from facefeat.engines.choose import choose
 from facefeat.errors import InputError, LockedError, UsageError
@@ -135,14 +134,7 @@ def folder_of(name: str, data: Path) -> Path:
     StorageError
         If the file system does not take it.
     """
-    plain = unescaped(name)
-    if not plain.strip() or plain.startswith(".") or any(sign in plain for sign in "/\\"):
-        raise UsageError(
-            f"The name must be that of a folder, without a slash and not beginning with a dot; '{name}' was given."
-        )
-    if plain != plain.strip() or any(unicodedata.category(sign) == "Cc" for sign in plain):
-        raise UsageError(f"The name must have no blanks around it and no control characters; '{name}' was given.")
-    folder = data / plain
+    folder = data / person_folder(name)
     with durable.storage_errors(folder):
         is_link, is_file = folder.is_symlink(), folder.exists() and not folder.is_dir()
     if is_link or is_file:

@@ -37,11 +37,6 @@ REASONS = {
 
 MIN_PIXELS = 64
 
-# ORL faces, 70 pixels wide in a picture of their own, blurred by a Gaussian: sharp ones have a sharpness of 0.076 to
-# 1.07, median 0.34. Under 0.05 are none of them, none of those blurred by 0.5 pixels, 17 % by 1, 92 % by 1.5 and all by
-# 2. Twice as large, it is none by 1 pixel, 13 % by 2, 93 % by 3 and all by 4.
-SHARPNESS = 0.05
-
 # Correlation of grey faces aligned by their points alone: still ORL faces under noise and shifts of up to 3 pixels
 # have 0.93 to 1.00, 97 % above 0.95; other pictures of the same person have a median of 0.77, 6 % above 0.95. Aligned
 # by the detector's box they cannot be told apart, since the box jumps from frame to frame.
@@ -69,7 +64,7 @@ class Rules:
 
     policy: str = "skip"
     min_pixels: float = MIN_PIXELS
-    sharpness: float = SHARPNESS
+    sharpness: float = quality.SHARP
     likeness: float = LIKENESS
 
     def __post_init__(self) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facefeat.errors import InputError
+from facefeat.errors import InputError, UsageError
 
 SUFFIXES = frozenset(
     ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff", "pgm", "ppm", "pbm", "avif", "heic", "heif"]
@@ -177,6 +178,49 @@ def top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
     loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and _looks_like_picture(entry.name)]
     linked = [escaped(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
     return folders, sorted(loose), sorted(linked)
+
+
+def person_folder(name: str) -> str:
+    """Return the name of a person's folder on disk, if it is a plain one.
+
+    Parameters
+    ----------
+    name : str
+        Escaped text.
+
+    Returns
+    -------
+    str
+        As the operating system has it.
+
+    Raises
+    ------
+    UsageError
+    """
+    plain = unescaped(name)
+    if not plain.strip() or plain.startswith(".") or any(sign in plain for sign in "/\\"):
+        raise UsageError(
+            f"The name must be that of a folder, without a slash and not beginning with a dot; '{name}' was given."
+        )
+    if plain != plain.strip() or any(unicodedata.category(sign) == "Cc" for sign in plain):
+        raise UsageError(f"The name must have no blanks around it and no control characters; '{name}' was given.")
+    return plain
+
+
+def list_pictures(folder: str | Path) -> list[tuple[str, str]]:
+    """List the files of one person's folder, at any depth, as ``list_people`` would.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    list of (path, refusal)
+        Sorted; the escaped path below the folder, and the code where it is not to be read, else ``''``.
+    """
+    found = _files(Path(folder), os.curdir, os.path.realpath(folder))
+    return sorted((path.removeprefix(f"{os.curdir}/"), refusal) for path, refusal in found)
 
 
 def escaped(name: str) -> str:

@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 SIDE = 64  # pixels
 
+# ORL faces, 70 pixels wide in a picture of their own, blurred by a Gaussian: sharp ones have a sharpness of 0.076 to
+# 1.07, median 0.34. Under 0.05 are none of them, none of those blurred by 0.5 pixels, 17 % by 1, 92 % by 1.5 and all by
+# 2. Twice as large, it is none by 1 pixel, 13 % by 2, 93 % by 3 and all by 4.
+SHARP = 0.05
+
 
 def grey(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Shrink or enlarge a face of shape (size, size, 3), uint8, to one of shape (SIDE, SIDE) in grey."""

@@ -13,6 +13,7 @@ import os
 import stat
 import struct
 import time
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,7 +32,7 @@ SETTLED = 2.0  # seconds; the coarsest times that file systems in use keep
 _FORMAT = "facefeat hashes 2"
 _BLOCK = 1024
 _LOOK = struct.Struct("<QqqQQ")  # size, times of change of the bytes and of the entry in nanoseconds, inode, device
-_Noted = dict[str, bytes]  # by path, the look and the hash in one piece: there may be very many
+_Notes = dict[str, bytes]  # by path, the look and the hash in one piece: there may be very many
 
 
 def of_all(
@@ -57,7 +58,7 @@ def of_all(
     note = _note_of(dataset)
     noted = {} if rehash else _read(note)
     digests: list[bytes] = []
-    looks: _Noted = {}
+    looks: _Notes = {}
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         for start in range(0, len(dataset.entries), _BLOCK):  # what is asked of a pool takes memory until it is done
             block = dataset.entries[start : start + _BLOCK]
@@ -71,6 +72,38 @@ def of_all(
     if looks != noted:
         _write(note, looks)
     return digests
+
+
+def forget(person: str) -> int:
+    """Take what is noted of somebody's pictures out of the notes of all data sets; it only saved time.
+
+    Parameters
+    ----------
+    person : str
+        The folder's name, as escaped text; accents may be written either way.
+
+    Returns
+    -------
+    int
+        Pictures of which something was noted.
+
+    Raises
+    ------
+    StorageError
+    """
+    name, n = unicodedata.normalize("NFC", person), 0
+    for note in sorted((cache_folder() / "hashes").glob("*.json")):
+        noted = _read(note)
+        if not noted:  # of no use, and what is in it cannot be told
+            durable.remove(note)
+        stays = {
+            path: kept for path, kept in noted.items() if unicodedata.normalize("NFC", path.partition("/")[0]) != name
+        }
+        if len(stays) < len(noted):
+            n += len(noted) - len(stays)
+            durable.clear_leftovers(note)
+            durable.write(note, _noted(stays))
+    return n
 
 
 def _hashed(dataset: DataSet, entry: Entry, noted: bytes | None) -> tuple[bytes | None, bytes]:
@@ -107,9 +140,9 @@ def _note_of(dataset: DataSet) -> Path:
     return cache_folder() / "hashes" / f"{place[:32]}.json"
 
 
-def _read(note: Path) -> _Noted:
+def _read(note: Path) -> _Notes:
     """Return what is noted; nothing where the note is missing, damaged or of another version."""
-    noted: _Noted = {}
+    noted: _Notes = {}
     with suppress(OSError, ValueError, TypeError):
         seal, found, *lines = note.read_bytes().split(b"\n")
         if found.decode() == _FORMAT and seal == _seal(lines):
@@ -117,11 +150,15 @@ def _read(note: Path) -> _Noted:
     return noted
 
 
-def _write(note: Path, looks: _Noted) -> None:
-    lines = [canonical_json([path, kept.hex()]).encode() for path, kept in looks.items()]
+def _write(note: Path, looks: _Notes) -> None:
     with suppress(StorageError, OSError):  # it only saves time
         durable.clear_leftovers(note)
-        durable.write(note, b"\n".join([_seal(lines), _FORMAT.encode(), *lines]))
+        durable.write(note, _noted(looks))
+
+
+def _noted(looks: _Notes) -> bytes:
+    lines = [canonical_json([path, kept.hex()]).encode() for path, kept in looks.items()]
+    return b"\n".join([_seal(lines), _FORMAT.encode(), *lines])
 
 
 def _seal(lines: list[bytes]) -> bytes:

@@ -82,6 +82,29 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
         "gallery.npz": bundle.gallery.to_bytes(),
         "MODEL_CARD.md": card.encode(),
     }
+    durable.write(path, _packed(bundle, members))
+
+
+def write_labels(bundle: Bundle, path: Path) -> None:
+    """Write the people and the gallery of a bundle that was read; every other member stays byte for byte.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        As it was read from ``path``, but for names and paths.
+    path : Path
+        Replaced as a whole.
+
+    Raises
+    ------
+    ForeignFile, NewerFile, DamagedFile, StorageError
+    """
+    members = _members(path)[1]
+    durable.write(path, _packed(bundle, {**members, "gallery.npz": bundle.gallery.to_bytes()}))
+
+
+def _packed(bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
+    """Return the archive of some members, with a manifest of them."""
     manifest = {
         "format": f"{FORMAT}/{VERSION}",
         "recipe": bundle.recipe.as_dict(),
@@ -102,7 +125,7 @@ def write(bundle: Bundle, path: Path, card: str) -> None:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, data in {MANIFEST: json.dumps(manifest, indent=1, ensure_ascii=False).encode(), **members}.items():
             packed.writestr(zipfile.ZipInfo(name, _TIME), data, zipfile.ZIP_DEFLATED, 1)
-    durable.write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read(path: str | Path) -> Bundle:

@@ -141,9 +141,26 @@ def groups_of(file: FeatureFile, workers: int = 1) -> NDArray[np.int64]:
     ndarray of shape (n_images,), int64
         In the order of the pictures' hashes, so that what they are called does not matter.
     """
-    _, first, ranks = np.unique(file.sha256, axis=0, return_index=True, return_inverse=True)
+    return groups_among(file.sha256, Faces.of(file), workers)
+
+
+def groups_among(sha256: NDArray[np.uint8], faces: Faces | None, workers: int = 1) -> NDArray[np.int64]:
+    """Do what ``groups_of`` does for pictures that are in no feature file.
+
+    Parameters
+    ----------
+    sha256 : ndarray of shape (n_images, 32), uint8
+    faces : Faces or None
+        Of the same pictures; without them, near copies are not found.
+    workers : int, default=1
+
+    Returns
+    -------
+    ndarray of shape (n_images,), int64
+    """
+    _, first, ranks = np.unique(sha256, axis=0, return_index=True, return_inverse=True)
     ranks = ranks.reshape(-1)
-    near = near_copies(Faces.of(file), np.sort(first), workers)
+    near = near_copies(faces, np.sort(first), workers) if faces else []
     return joined(ranks.astype(np.int64), [(one.first, one.second) for one in near])
 
 

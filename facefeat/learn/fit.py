@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,19 @@ from facefeat.features import backbone as backbones
 from facefeat.features.extract import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.heads._rows import blocks
-from facefeat.heads._rowspace import Vectors
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
+from facefeat.learn.assemble import Design, assembled, confidence_of, model_card
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.calibration import Calibration, Confidence
+from facefeat.learn.calibration import Confidence
 from facefeat.learn.compare import compare, left_out_sentence
 from facefeat.learn.copies import groups_of
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.gallery import MOST_FACES, Gallery
-from facefeat.learn.scoring import calibration_of, step_of
 from facefeat.learn.splits import folds
-from facefeat.learn.threads import cores
-from facefeat.learn.training import TrainingSet, finite_vectors
-from facefeat.learn.unknown import SCORE, choose_threshold
+from facefeat.learn.training import finite_vectors
 
 SEARCH_FOLDS = 5
-SLOW_FOLDS = 3  # for the probabilities of heads that take long
-MANY = 20_000  # pictures, of which one fold is enough for the probabilities
 
 
 @dataclass(frozen=True)
@@ -122,28 +116,10 @@ def fit(
     if search:
         params, searched = _searched(head, params, X, groups, file, random_state, workers)
         how = f"{how} {searched}".strip()
-    if confidence is None:
-        tell(f"Finding how sure {head} may be", 0, 0)
-        confidence = _confidence(head, params, X, groups, file, random_state, workers)
-    tell(f"Fitting {head} on {layer}", 0, 0)
-    estimator, score = _fitted(head, params, X, y, workers)
-    tell("Choosing the threshold for strangers", 0, 0)
-    threshold = choose_threshold(
-        X, y, groups, file.people, own=file.own, fpir=fpir, random_state=random_state, workers=workers
-    )
-    bundle = Bundle(
-        recipe=file.recipe,
-        head=head,
-        params=params,
-        layer=layer,
-        people=file.people,
-        threshold=threshold,
-        confidence=confidence,
-        scores=scores,
-        versions={name: version(name) for name in ("facefeat", "scikit-learn", "numpy", "skops")},
-        estimator=estimator,
-        unknown=score,
-        gallery=Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file, keep_faces)),
+    design = Design(file.recipe, head, layer, params, fpir, random_state)
+    gallery = Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file, keep_faces))
+    bundle = assembled(
+        design, file.people, gallery, X, groups, confidence=confidence, scores=scores, workers=workers, progress=tell
     )
     bundles.write(bundle, Path(output), model_card(bundle))
     return Fitted(bundle, Path(output), len(file), how, time.perf_counter() - started)
@@ -210,7 +186,7 @@ def _chosen(
         "protocol": f"{found.folds.n_folds} folds, {found.folds.repeats} times",
         "accuracy": asdict(best.accuracy),
     }
-    return best.head, best.layer, how, scores, _confidence_of(best.calibration)
+    return best.head, best.layer, how, scores, confidence_of(best.calibration)
 
 
 def _searched(
@@ -236,38 +212,6 @@ def _searched(
     return tried[best], f"{settings or 'No knob'} chosen from {len(tried)} by {cut.n_folds}-fold cross-validation."
 
 
-def _confidence(
-    head: str,
-    params: Mapping[str, Any],
-    X: NDArray[np.float32],
-    groups: NDArray[np.int64],
-    file: FeatureFile,
-    random_state: int,
-    workers: int,
-) -> Confidence | None:
-    """Choose the temperature by folds, or one of them where pictures are many.
-
-    ``None`` where nobody has two pictures, or the head cannot be fitted in a fold.
-    """
-    y = file.person
-    try:
-        n_folds = SLOW_FOLDS if heads.is_slow(head) else SEARCH_FOLDS
-        cut = folds(y, groups, file.people, own=file.own, n_folds=n_folds, random_state=random_state)
-    except InputError:
-        return None
-    if len(y) > MANY:
-        cut = replace(cut, splits=cut.splits[:1], repeat_of=cut.repeat_of[:1])
-    step = step_of(len(cut.tested), len(file.people))
-    results = cross_validate(X, y, cut.splits, [Trial(head, params)], workers, step=step)[0]
-    if any(isinstance(result, str) for result in results):
-        return None
-    return _confidence_of(calibration_of(y, cut, results, step))
-
-
-def _confidence_of(found: Calibration | None) -> Confidence | None:
-    return Confidence(found.temperature, found.ece, found.brier, found.n) if found else None
-
-
 def _accuracy(results: list[Outcome | str], truth: NDArray[np.int32]) -> float:
     outcomes = [result for result in results if not isinstance(result, str)]
     if len(outcomes) < len(
@@ -275,50 +219,3 @@ def _accuracy(results: list[Outcome | str], truth: NDArray[np.int32]) -> float:
     ):  # a knob's value that these pictures do not allow, such as more neighbours than rows
         return -1.0
     return float(np.mean(np.concatenate([outcome.named for outcome in outcomes]) == truth))
-
-
-def _fitted(
-    head: str, params: Mapping[str, Any], X: NDArray[np.float32], y: NDArray[np.int32], workers: int
-) -> tuple[Any, Any]:
-    """Return the head and the score for strangers, fitted on all rows."""
-    heads.build(head, params)  # imported before linear algebra is kept to the cores asked for
-    rows = TrainingSet(Vectors(X), y)
-    with cores(workers):
-        try:
-            estimator = rows.fit(head, params)
-        except ValueError as error:
-            raise UsageError(f"The head {head} cannot be fitted: {' '.join(str(error).split())}") from error
-        return estimator, rows.fit(*SCORE)
-
-
-def model_card(bundle: Bundle) -> str:
-    """Describe a bundle in Markdown, for whoever gets the file without its story."""
-    threshold = asdict(bundle.threshold)
-    pictures = bundle.gallery.pictures
-    counts = np.bincount(pictures.person, minlength=len(bundle.people))
-    copies = f", and {bundle.gallery.n_copies} augmented copies of them" if bundle.gallery.n_copies else ""
-    knobs = ", ".join(f"{knob}={value}" for knob, value in bundle.params.items()) or "defaults"
-    fnir, reached = (
-        "not measured" if one is None else f"{one:.3f}" for one in (threshold["fnir"], threshold["reached"])
-    )
-    sure = (
-        f"ECE {bundle.confidence.ece:.3f}, Brier {bundle.confidence.brier:.3f}" if bundle.confidence else "not measured"
-    )
-    prepared = f", {bundle.recipe.preprocess}" if bundle.recipe.preprocess else ""
-    return f"""# A facefeat model
-
-Names {len(bundle.people)} people in photographs, or says "unknown".
-
-* **Vectors**: {bundle.recipe.backbone} ({bundle.recipe.weights}{prepared}), layer {bundle.layer}, {bundle.recipe.pooling}
-  pooling, {bundle.recipe.input_size} pixels, faces: {bundle.recipe.faces.detector}
-* **Head**: {bundle.head} ({knobs})
-* **Trained on**: {len(pictures.person)} pictures, {counts.min()} to {counts.max()} a person{copies}
-* **Threshold**: {threshold["value"]:.3f}, {threshold["how"]}; FNIR there: {fnir};
-  FPIR on strangers who did not choose it: {reached}
-* **Probabilities**: of known people, off by {sure}
-* **Made with**: {", ".join(f"{name} {number}" for name, number in bundle.versions.items())}
-
-The file holds the training pictures' vectors, names and paths{", and each face in grey" if len(bundle.gallery.pixels) else ""}: treat it as personal data.
-A network trained on ImageNet is no face network: on unconstrained photographs of many people expect far less
-than on the pictures it was measured with, and do not use it to decide about people.
-"""

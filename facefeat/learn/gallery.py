@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,12 +46,15 @@ class Gallery:
     pixels: NDArray[np.uint8]
 
     @cached_property
+    def own(self) -> NDArray[np.int64]:
+        """The row of the picture that each row is, or is an augmented copy of, shape (n_images,)."""
+        first: dict[str, int] = {}
+        return np.array([first.setdefault(path, row) for row, path in enumerate(self.paths)], np.int64)
+
+    @cached_property
     def pictures(self) -> Gallery:
         """The same without augmented copies; itself where there are none."""
-        first: dict[str, int] = {}
-        for row, path in enumerate(self.paths):
-            first.setdefault(path, row)
-        rows = list(first.values())
+        rows = np.unique(self.own)
         if len(rows) == len(self.paths):
             return self
         paths = tuple(self.paths[row] for row in rows)
@@ -75,6 +78,56 @@ class Gallery:
             pixels=self.pixels,
         )
         return buffer.getvalue()
+
+    def without(self, who: int) -> Gallery:
+        """Take everything of one person out; those after move up by one."""
+        stays = self.person != who
+        return Gallery(
+            vectors=self.vectors[stays],
+            person=(self.person - (self.person > who))[stays].astype(np.int32),
+            paths=tuple(path for path, one in zip(self.paths, stays, strict=True) if one),
+            sha256=self.sha256[stays],
+            pixels=self.pixels[stays] if len(self.pixels) else self.pixels,
+        )
+
+    def with_place_for(self, who: int) -> Gallery:
+        """Move those from a place among the people on down by one, for somebody without pictures yet."""
+        return replace(self, person=(self.person + (self.person >= who)).astype(np.int32))
+
+    def with_pictures(self, others: Gallery) -> Gallery:
+        """Put in pictures of one person, each before the first of theirs whose path is later.
+
+        Parameters
+        ----------
+        others : Gallery
+            Of one person, by rising path.
+
+        Returns
+        -------
+        Gallery
+            In the order of a feature file, where this one is.
+        """
+        who = int(others.person[0])
+        mine = np.flatnonzero(self.person == who)
+        after = np.append(np.flatnonzero(self.person > who), len(self.person))[0]
+        end = mine[-1] + 1 if len(mine) else after
+        places = [next((row for row in mine if self.paths[row] > path), end) for path in others.paths]
+        paths = np.insert(np.array(self.paths, object), places, np.array(others.paths, object))
+        kept = len(self.pixels) and len(self.paths) + len(others.paths) <= MOST_FACES
+        return Gallery(
+            vectors=np.insert(self.vectors, places, others.vectors, axis=0),
+            person=np.insert(self.person, places, others.person),
+            paths=tuple(paths.tolist()),
+            sha256=np.insert(self.sha256, places, others.sha256, axis=0),
+            pixels=np.insert(self.pixels, places, others.pixels, axis=0) if kept else self.pixels[:0],
+        )
+
+    def renamed(self, who: int, name: str) -> Gallery:
+        """Put one person's pictures into a folder of another name."""
+        paths = zip(self.paths, self.person, strict=True)
+        return replace(
+            self, paths=tuple(f"{name}/{path.partition('/')[2]}" if one == who else path for path, one in paths)
+        )
 
 
 def read_gallery(data: bytes, people: tuple[str, ...], whose: str, version: int) -> Gallery:

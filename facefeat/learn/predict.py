@@ -205,8 +205,19 @@ def load(
     """
     isolated.begin()  # it starts while the model is read
     bundle = bundles.read(model)
+    return Recogniser(bundle, encoder_of(bundle, engine, precision, weights, detector))
+
+
+def encoder_of(
+    bundle: Bundle,
+    engine: str = "auto",
+    precision: str = "auto",
+    weights: str | None = None,
+    detector: Path | None = None,
+) -> Encoder:
+    """Make ready what finds faces and makes vectors as a model wants them; see ``load``."""
     chosen = engine_for(bundle.recipe, engine, precision)
-    return Recogniser(bundle, Encoder(plan_of(bundle.recipe, weights, detector), chosen, SMALL_BATCH))
+    return Encoder(plan_of(bundle.recipe, weights, detector), chosen, SMALL_BATCH)
 
 
 def predict(model: str | Path, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:

@@ -19,9 +19,10 @@ from facefeat.features.store.file import read as read_features
 from facefeat.features.store.shards import WorkFolder
 from facefeat.learn import bundle as bundles
 from facefeat.learn import check as checking
+from facefeat.learn.assemble import model_card
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.check import check, look
-from facefeat.learn.fit import fit, model_card
+from facefeat.learn.fit import fit
 from tests.features.store.contents import recipe_of, shard
 
 

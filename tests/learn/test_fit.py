@@ -141,6 +141,6 @@ def test_one_fold_of_many_pictures_is_enough_for_probabilities(
 ) -> None:
     file = read(thumb_file)
     all_folds = fit(file, tmp_path / "m.facefeat", head="lda").bundle.confidence
-    monkeypatch.setattr("facefeat.learn.fit.MANY", 20)
+    monkeypatch.setattr("facefeat.learn.assemble.MANY", 20)
     one_fold = fit(file, tmp_path / "m.facefeat", head="lda").bundle.confidence
     assert all_folds is not None and one_fold is not None and (all_folds.n, one_fold.n) == (24, 5)
