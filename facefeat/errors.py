@@ -159,7 +159,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     There is no head 'smv'; did you mean 'svm'? There are: knn, svm.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    guess = f"; did you mean '{near[0]}'?" if near else "."
+    lower = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    guess = f"; did you mean '{lower[near[0]]}'?" if near else "."
     rest = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return UsageError(f"There is no {kind} '{name}'{guess} There are: {', '.join(names[:_LISTED])}{rest}.")

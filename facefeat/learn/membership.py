@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facefeat.data import isolated
 from facefeat.data.folder import escaped, person_folder, printable
 from facefeat.errors import InputError, RecipeMismatch, UsageError
 from facefeat.features import hashes
@@ -193,6 +194,7 @@ def add(
     DamagedFile, ForeignFile, NewerFile, StorageError
     """
     started = time.perf_counter()
+    isolated.begin()  # it starts while the model is read
     folder, given = _new_name(name), listed([Path(one) if isinstance(one, str) else one for one in pictures])
     with _changing(Path(model)) as (path, bundle):
         name, who = _place(folder, bundle)
@@ -201,7 +203,6 @@ def add(
         if taken:
             bundle = _with(bundle, name, who, new, workers, progress)
             bundles.write(bundle, path, model_card(bundle))
-            durable.clear_leftovers(path)
     return Added(
         name=name,
         people=bundle.people,
@@ -265,7 +266,6 @@ def forget(
         after = reassembled(bundle, left, bundle.gallery.without(who), workers=workers, progress=progress)
         removed = [from_features(file, before, name, workers) for file, before in files]
         bundles.write(after, path, model_card(after))
-        durable.clear_leftovers(path)
         noted = hashes.forget(name)
     return Forgotten(
         name=name,
@@ -314,7 +314,6 @@ def rename(model: str | Path, old: str, new: str) -> Renamed:
         names = tuple(new if one == old else one for one in bundle.people)
         gallery = bundle.gallery.renamed(who, new)
         bundles.write_labels(replace(bundle, people=names, gallery=gallery), path)
-        durable.clear_leftovers(path)
     n = int((gallery.person == who).sum())
     return Renamed(old, new, n, names, time.perf_counter() - started, path)
 
@@ -336,6 +335,7 @@ def _changing(model: Path) -> Iterator[tuple[Path, Bundle]]:
         bundles.read(model)  # says what is wrong
     path = Path(os.path.realpath(model)) if model.is_symlink() else model
     with writing(path):
+        durable.clear_leftovers(path)  # they may hold somebody who is to be forgotten
         yield path, bundles.read(path)
 
 
