@@ -151,3 +151,14 @@ def test_what_cannot_be_read_has_no_hash(people: Path) -> None:
     assert [path for path, digest in found.items() if digest == hashes.UNREADABLE] == [
         "ada/out", "ada/pipe", "bob/empty",
     ]  # fmt: skip
+
+
+def test_somebody_who_is_forgotten_is_in_no_note(people: Path, tmp_path: Path, notes: Path, read: list[str]) -> None:
+    other = write_people(tmp_path / "other", {"ada": 1, "cleo": 2})
+    for data in (people, other):
+        hashes.of_all(list_people(data))
+    (notes / "damaged.json").write_bytes(b"ada/01.png")
+    assert hashes.forget("ada") == 4 and hashes.forget("ada") == 0
+    assert len(kept := list(notes.iterdir())) == 2 and not any(b"ada" in note.read_bytes() for note in kept)
+    read.clear()
+    assert hashes.of_all(list_people(people)) == wanted(people) and sorted(read) == ["01.png", "02.png", "03.png"]
