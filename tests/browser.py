@@ -69,19 +69,45 @@ class Browser:
         elif method == "Network.requestWillBeSent":
             self.asked.append(values["request"]["url"])
 
-    def show(self, page: Path, width: int, height: int = 844, scheme: str = "light") -> None:
-        """Open a file as a screen of this size shows it, light or dark."""
+    def show(self, page: Path | str, width: int, height: int = 844, scheme: str = "light") -> None:
+        """Open a file or an address as a screen of this size shows it, light or dark."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         self._wait(lambda found: found.get("method") == "Page.loadEventFired")
 
     def value(self, expression: str) -> Any:
         """Evaluate JavaScript, from outside of the page."""
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait until JavaScript says so."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.value(expression):
+            assert time.monotonic() < deadline, (expression, self.value("document.body.innerText"), self.said)
+            time.sleep(0.02)
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in an input, as a person does in the system's dialog."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(file) for file in files], nodeId=node)
+
+    def press(self, key: str, times: int = 1, shift: bool = False) -> None:
+        """Press a key: Tab, Enter, Escape or a space."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
+        text = {"Enter": "\r", " ": " "}.get(key)
+        given = {"key": key, "windowsVirtualKeyCode": codes[key], "modifiers": 8 if shift else 0}
+        for _ in range(times):
+            self.call("Input.dispatchKeyEvent", type="keyDown", **given, **({"text": text} if text else {}))
+            self.call("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def type(self, text: str) -> None:
+        """Type into what has the focus."""
+        self.call("Input.insertText", text=text)
 
     def picture(self) -> bytes:
         """Return the whole page as a PNG."""
@@ -98,12 +124,12 @@ def found() -> str | None:
 
 
 @contextmanager
-def browser(program: str, profile: Path) -> Iterator[Browser]:
+def browser(program: str, profile: Path, *options: str) -> Iterator[Browser]:
     """Start a browser that keeps everything in a folder, and end it."""
     (theirs_in, to), (back, theirs_out) = os.pipe(), os.pipe()
     command = [
         program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-dev-shm-usage",
-        "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank",
+        "--remote-debugging-pipe", f"--user-data-dir={profile}", *options, "about:blank",
     ]  # fmt: skip
     # The browser reads commands at 3 and answers at 4.
     shell = ["bash", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', *command]

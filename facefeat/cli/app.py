@@ -15,6 +15,7 @@ from facefeat.cli.export import export
 from facefeat.cli.finetune import finetune
 from facefeat.cli.howmany import howmany
 from facefeat.cli.match import match
+from facefeat.cli.serve import serve
 from facefeat.cli.weights import app as weights
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 
 for command in (
-    make.extract, make.compare, howmany, make.fit, finetune, use.evaluate, use.predict, match,
+    make.extract, make.compare, howmany, make.fit, finetune, use.evaluate, use.predict, serve, match,
     people.add, people.forget, people.rename, people.people, look.info, look.check, files.merge, files.prune,
     look.heads, look.backbones, export, crop, capture, doctor, demo,
 ):  # fmt: skip

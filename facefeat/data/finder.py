@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from facefeat.data import faces, picture
 from facefeat.data.detections import Detections, Detector
 from facefeat.data.faces import Face, FaceStep
-from facefeat.data.pixels import Decoded
-from facefeat.errors import PictureRefused
+from facefeat.data.pixels import MIN_SIDE, Decoded
+from facefeat.errors import PictureRefused, UsageError
 
 
 class Opened:
@@ -85,6 +85,35 @@ class FaceFinder:
         if self._detector is None:
             return Opened(data, picture.decode_for(data, shorter=self.size))
         return Opened(data, picture.decode_for(data, longer=self.step.max_side))
+
+    def opened(self, pixels: NDArray[np.uint8]) -> Opened:
+        """Take pixels that are decoded already.
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (height, width, 3), uint8
+            Upright, RGB.
+
+        Returns
+        -------
+        Opened
+
+        Raises
+        ------
+        UsageError
+            For any other array.
+        PictureRefused
+            ``too_small``.
+        """
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise UsageError(
+                "A picture that is an array has the shape (height, width, 3) and the type uint8, but this one has "
+                f"{pixels.shape} and {pixels.dtype}."
+            )
+        height, width = pixels.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise PictureRefused("too_small", f"{width} x {height} pixels; each side needs at least {MIN_SIDE}.")
+        return Opened(b"", Decoded(pixels, height, width))
 
     def faces(self, pictures: Sequence[Opened]) -> list[Face | PictureRefused]:
         """Return the one square of each picture that stands for its person: the chosen face, or the whole.

@@ -111,14 +111,27 @@ def read(path: str | Path) -> bytes:
         try:
             size = os.fstat(handle).st_size
             if size > MAX_BYTES:
-                raise PictureRefused(
-                    "too_many_bytes", f"{size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read."
-                )
+                raise PictureRefused("too_many_bytes", _too_many(size))
             data = file.read((size or MAX_BYTES) + 1)  # a buffer of the size asked for is made first
         except OSError as error:
             raise PictureRefused("unreadable", f"The file cannot be read: {error.strerror}.") from error
     if not data:
         raise PictureRefused("empty", "The file is empty.")
+    return data
+
+
+def checked(data: bytes) -> bytes:
+    """Return the bytes of a picture that is no file, if they are as many as ``read`` takes.
+
+    Raises
+    ------
+    PictureRefused
+        ``empty`` or ``too_many_bytes``.
+    """
+    if len(data) > MAX_BYTES:
+        raise PictureRefused("too_many_bytes", _too_many(len(data)))
+    if not data:
+        raise PictureRefused("empty", "There are no bytes.")
     return data
 
 
@@ -166,3 +179,7 @@ def decode_for(data: bytes, *, longer: int = 0, shorter: int = 0) -> Decoded:
         As ``decode``.
     """
     return isolated.decode(data, longer, shorter)
+
+
+def _too_many(size: int) -> str:
+    return f"{size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read."

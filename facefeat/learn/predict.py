@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facefeat.data import isolated, picture
 from facefeat.data.faces import Face
+from facefeat.data.finder import Opened
 from facefeat.errors import DamagedFile, PictureRefused, RecipeMismatch
 from facefeat.features.encode import Encoder, engine_for, plan_of
 from facefeat.features.layers import joined
@@ -20,6 +21,8 @@ from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.calibration import logits, probabilities
 from facefeat.learn.unknown import NO_THRESHOLD, directions, similarities
+
+Source = str | Path | bytes | NDArray[np.uint8]
 
 SMALL_BATCH = 4  # photographs rarely hold more faces, and a short batch is padded
 N_NEAREST = 3
@@ -106,6 +109,7 @@ class Photo:
     Attributes
     ----------
     path : str
+        Empty for what was no file.
     faces : tuple of (Face, Naming)
     error : PictureRefused or None
         Why it could not be read.
@@ -131,12 +135,13 @@ class Recogniser:
         self.encoder = encoder
         self._gallery = _gallery(bundle)
 
-    def predict(self, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:
+    def predict(self, pictures: Iterable[Source], top: int = 3) -> list[Photo]:
         """Name every face of some photographs.
 
         Parameters
         ----------
-        pictures : iterable of path-like
+        pictures : iterable of path-like, bytes or ndarray
+            Files, the bytes of files, or upright RGB pixels, of shape (height, width, 3), uint8.
         top : int, default=3
             How many candidates to list.
 
@@ -145,15 +150,22 @@ class Recogniser:
         list of Photo
             One a picture, in order; one that cannot be read carries its refusal.
         """
-        return [self._photo(path, top) for path in pictures]
+        return [self._photo(one, top) for one in pictures]
 
-    def _photo(self, path: str | Path, top: int) -> Photo:
+    def open(self, source: Source) -> Opened:
+        """Decode a picture as far as it is needed; raises ``PictureRefused``."""
         finder = self.encoder.finder
+        if isinstance(source, np.ndarray):
+            return finder.opened(source)
+        return finder.open(picture.checked(source) if isinstance(source, bytes) else picture.read(source))
+
+    def _photo(self, source: Source, top: int) -> Photo:
+        path = str(source) if isinstance(source, str | Path) else ""
         try:
-            faces = finder.all_faces(finder.open(picture.read(path)))
+            faces = self.encoder.finder.all_faces(self.open(source))
         except PictureRefused as refused:
-            return Photo(str(path), (), refused)
-        return Photo(str(path), tuple(zip(faces, self.name(self.vectors(faces), top), strict=True)))
+            return Photo(path, (), refused)
+        return Photo(path, tuple(zip(faces, self.name(self.vectors(faces), top), strict=True)))
 
     def vectors(self, faces: Sequence[Face]) -> NDArray[np.float32]:
         """Return what the head takes of faces, shape (n_faces, n_features)."""
@@ -220,20 +232,8 @@ def encoder_of(
     return Encoder(plan_of(bundle.recipe, weights, detector), chosen, SMALL_BATCH)
 
 
-def predict(model: str | Path, pictures: Iterable[str | Path], top: int = 3) -> list[Photo]:
-    """Name every face of some photographs, once; ``load`` keeps the model for more.
-
-    Parameters
-    ----------
-    model : path-like
-    pictures : iterable of path-like
-    top : int, default=3
-        How many candidates to list.
-
-    Returns
-    -------
-    list of Photo
-    """
+def predict(model: str | Path, pictures: Iterable[Source], top: int = 3) -> list[Photo]:
+    """Name every face of some photographs, once; ``load`` keeps the model for more. See ``Recogniser.predict``."""
     return load(model).predict(pictures, top)
 
 
