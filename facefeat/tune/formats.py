@@ -137,6 +137,8 @@ def _write_openvino(model: Any, path: Path, document: str) -> None:
         engine.write(model, path)
         made = engine.core().read_model(path)
         made.set_rt_info(document, [KEY])
+        for port in made.outputs:  # where two operations are the same, the one left has both their names
+            port.get_tensor().set_names(port.get_names() & set(model.output))
         again = path.with_name(f"described-{path.name}")  # what was read is still mapped
         openvino.serialize(made, again)
         del made

@@ -91,6 +91,13 @@ def test_every_format_names_as_predict_does(
     check(made, models("svm", kernel="rbf"), shown)
 
 
+def test_a_head_that_is_the_score_for_strangers_keeps_its_outputs_apart(
+    models: Models, shown: Shown, tmp_path: Path
+) -> None:
+    model = models("prototype")
+    check(export(model, tmp_path / "m.xml"), model, shown)
+
+
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_the_lines_of_the_page_name_a_face(
     name: str,
