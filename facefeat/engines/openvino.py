@@ -184,6 +184,8 @@ def exported(network: Network) -> Path:
     ------
     StorageError
         If the cache folder cannot be written.
+    UsageError
+        If there is no copy yet, and Keras runs on another backend than TensorFlow.
     """
     folder = cache_folder() / "networks" / f"{network.name}-{network.key[:16]}"
     if _is_whole(folder):
@@ -228,8 +230,14 @@ def core() -> Any:
 
 
 def _export(network: Network, folder: Path) -> None:
-    from facefeat.engines.keras import silent_stderr
+    from facefeat.engines.keras import import_keras, silent_stderr
 
+    backend = import_keras().config.backend()
+    if backend != "tensorflow":
+        raise UsageError(
+            f"OpenVINO's copy of {network.name} has to be made once, by Keras on TensorFlow, and Keras is set to {backend} here; "
+            "set KERAS_BACKEND=tensorflow for one run, or use --engine keras."
+        )
     with silent_stderr():
         model = network.build()
         write(model, folder / "model.xml")

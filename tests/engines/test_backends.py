@@ -13,6 +13,7 @@ import pytest
 
 from facefeat.engines.choose import choose
 from facefeat.features.encode import Encoder, plan
+from tests.making import write_people
 
 CODE = """
 import sys
@@ -56,3 +57,29 @@ def test_vectors_faces_and_the_dense_head_on_a_backend(backend: str, tmp_path: P
         mine = found[layer]
         cosines = np.sum(mine * wanted, axis=1) / np.linalg.norm(mine, axis=1) / np.linalg.norm(wanted, axis=1)
         assert cosines.min() > 0.9999
+
+
+def test_the_copy_for_openvino_is_made_on_tensorflow(tmp_path: Path) -> None:
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "FACEFEAT_CACHE_DIR": str(tmp_path)}
+    code = "import sys; from facefeat.cli.app import main; sys.argv[0] = 'facefeat'; main()"
+    people = write_people(tmp_path / "people")
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "extract",
+        str(people),
+        "--faces",
+        "none",
+        "-o",
+        str(tmp_path / "f.h5"),
+        "-q",
+    ]
+    done = subprocess.run(
+        [*command, "--engine", "openvino"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "OpenVINO's copy of vgg16 has to be made once, by Keras on TensorFlow, and Keras is set to jax here; "
+        "set KERAS_BACKEND=tensorflow for one run, or use --engine keras.\n"
+    )

@@ -86,7 +86,7 @@ def maps(name: str) -> list[NDArray[np.float32]]:
     prepared = getattr(keras.applications, NETWORKS[name][1]).preprocess_input(FACES.copy())
     outputs = [model.get_layer(layer).output for layer in backbone(name).LAYERS]
     found = keras.Model(model.inputs, outputs)([prepared])
-    return [np.asarray(map_).reshape(len(FACES), -1) for map_ in found]
+    return [import_keras().ops.convert_to_numpy(map_).reshape(len(FACES), -1) for map_ in found]
 
 
 def test_it_is_the_network_of_keras_applications_at_every_layer(name: str) -> None:
@@ -96,7 +96,9 @@ def test_it_is_the_network_of_keras_applications_at_every_layer(name: str) -> No
     assert set(module.LAYERS) <= {layer.name for layer in model.layers}
     for layer, got, wanted in zip(module.LAYERS, model(FACES), maps(name), strict=True):
         assert wanted.std() > 1e-3 * np.abs(wanted).max() > 0, layer
-        np.testing.assert_allclose(np.asarray(got), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(), err_msg=layer)
+        np.testing.assert_allclose(
+            import_keras().ops.convert_to_numpy(got), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(), err_msg=layer
+        )
 
 
 def test_openvino_computes_the_same_though_silu_has_a_gradient_of_its_own(engine: Engine) -> None:
