@@ -87,7 +87,7 @@ def test_forget_prints_a_receipt(model: Path) -> None:
     text, lines = "".join(found.stdout.split()), lines_of(found.stdout)  # long paths are broken anywhere
     assert found.exit_code == 0 and found.stderr == "" and lines[0] == "forgotten dan"
     assert "m.facefeat:4vectorswithpathandhashand4greyfacesfrom" in text
-    assert "f.h5:4vectorswithpathandhashand4greyfacesfittedanewon3people" in text
+    assert "f.h5:4vectorswithpathandhashand4greyfaces" in text and "fittedanewon3people" in text
     assert "notreachedthephotographsthemselvesotherfiles:copiesofthese,backups,reports," in text
     assert bundle.read(model).people == ("ada", "bob", "cleo")
 

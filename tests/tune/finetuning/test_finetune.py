@@ -29,7 +29,7 @@ from facefeat.tune.work import claim
 from tests.making import write_people
 from tests.tune.finetuning import twoblocks
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEDULE = Schedule("block2", augment=1, epochs=2, batch_size=8, learning_rate=1e-2)
 PLAN = {"backbone": "twoblocks", "faces_mode": "none"}
 
