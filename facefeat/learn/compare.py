@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -104,23 +104,13 @@ def compare(
     cut = folds(file.person, groups, file.people, own=own, n_folds=n_folds, repeats=repeats, random_state=random_state)
     trials = openset.deal(file.person, groups, stranger_repeats, random_state, own=own) if stranger_repeats else None
     n_fits = len(cut.splits) + (len(trials.splits) if trials else 0)
-    left_out = tuple(
-        (name, layer, seconds * n_fits)
-        for (name, layer), seconds in costs.items()
-        if seconds * n_fits > TOO_LONG and not (heads_wanted and layer)
-    )
-    chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
-    if not any(layer for _, layer in chosen):
-        raise InputError("Every head would take too long on so many pictures; name one with --heads.")
+    chosen, left_out = _affordable(costs, n_fits, named=bool(heads_wanted))
     tell = progress or (lambda what, n, total: None)
     wanted = [one for one in chosen if one[1]]
     found, failed = _scored(file, cut, trials, wanted, workers, tell, plain=baselines and file.n_each > 0)
     if not found:
         raise InputError(f"No head could be fitted; the first, {failed[0][0]}, said: {failed[0][2]}")
-    beside = []
-    for name in (name for name, layer in chosen if not layer):
-        tell(name, 0, 0)
-        beside.append(row_of(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
+    beside = _baselines(file, cut, [name for name, layer in chosen if not layer], workers, tell)
     rows = against_best(sorted(found, key=lambda row: _rank(row, file)), cut)
     test_set = None
     if test is not None:
@@ -129,7 +119,7 @@ def compare(
     unlike, apart = len(np.unique(file.first_alike())), len(np.unique(groups))
     return Comparison(
         rows=rows,
-        baselines=tuple(beside),
+        baselines=beside,
         failed=tuple(failed),
         left_out=left_out,
         n_people=len(file.people),
@@ -147,6 +137,30 @@ def compare(
         seconds=time.perf_counter() - started,
         backbone=file.recipe.backbone,
     )
+
+
+def _affordable(
+    costs: Mapping[tuple[str, str], float], n_fits: int, *, named: bool
+) -> tuple[list[tuple[str, str]], tuple[tuple[str, str, float], ...]]:
+    """Leave out what would take too long, unless its head was named; baselines may always be left out."""
+    left_out = tuple(
+        (name, layer, seconds * n_fits)
+        for (name, layer), seconds in costs.items()
+        if seconds * n_fits > TOO_LONG and not (named and layer)
+    )
+    chosen = [one for one in costs if one not in {(name, layer) for name, layer, _ in left_out}]
+    if not any(layer for _, layer in chosen):
+        raise InputError("Every head would take too long on so many pictures; name one with --heads.")
+    return chosen, left_out
+
+
+def _baselines(file: FeatureFile, cut: Folds, names: Sequence[str], workers: int, tell: Progress) -> tuple[Row, ...]:
+    """Score what any head should beat, on the same folds."""
+    rows = []
+    for name in names:
+        tell(name, 0, 0)
+        rows.append(row_of(name, "", file.person, cut, score_baseline(name, file, cut.splits, workers)))
+    return tuple(rows)
 
 
 def _with_leaks(file: FeatureFile, best: Row, cut: Folds, workers: int) -> Share:
