@@ -52,9 +52,14 @@ def theirs(name: str) -> Any:
     return make(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
 
 
+def scales_input(layer: Any) -> bool:
+    """Say whether it is the unnamed layer in front, which Keras counts over all models of the process."""
+    return re.fullmatch(r"normalization(_\d+)?", layer.name) is not None
+
+
 def tensor_names(layer: Any) -> list[str]:
-    """Name a layer's tensors as facefeat does; Keras counts the layers that nobody named."""
-    called = re.sub(r"^(normalization)_\d+$", r"\1", layer.name)
+    """Name a layer's tensors as facefeat does."""
+    called = "normalization" if scales_input(layer) else layer.name
     own = "depthwise_" if "Depthwise" in type(layer).__name__ else ""
     return [f"{called}/{own}{variable.name}" for variable in layer.weights if variable.name != "count"]
 
@@ -78,7 +83,7 @@ def maps(name: str) -> list[NDArray[np.float32]]:
     keras, tensors = import_keras(), tensors_of(name)
     model = theirs(name)
     for layer in model.layers:
-        if layer.weights and layer.name != "normalization":
+        if layer.weights and not scales_input(layer):
             layer.set_weights([tensors[known] for known in tensor_names(layer)])
         elif layer.weights:  # a number minus the mean, by the deviation: what the published network computes
             layer.set_weights([tensors["normalization/mean"], np.array([0.229, 0.224, 0.225]) ** 2, np.array(0)])
