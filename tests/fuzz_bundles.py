@@ -34,7 +34,7 @@ from facefeat.errors import FileFormatError
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.head import decision_scores
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 from facefeat.learn.unknown import directions, similarities
 from tests import bundle_mutations as mutations
 from tests.crafted import Whole, canary_of

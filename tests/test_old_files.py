@@ -20,7 +20,7 @@ from facefeat.learn import bundle
 from facefeat.learn.check import check
 from facefeat.learn.compare import compare
 from facefeat.learn.evaluate import evaluate
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 from tests.making import write_people
 
 FILES = Path(__file__).parent / "files"

@@ -201,7 +201,7 @@ class Encoder:
     plan : Plan
     engine : Engine
     batch_size : int or None
-        Faces that go through the network together; ``None``: what suits the engine. Changes speed and memory;
+        Images that go through the network together, mirrored ones counted; ``None``: what suits the engine. Changes speed and memory;
         numbers only in rounding, if at all.
 
     Attributes

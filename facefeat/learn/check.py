@@ -22,7 +22,7 @@ from facefeat.features.store.file import FeatureFile
 from facefeat.learn import archive as archives
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 
 BLOCK_ROWS = 1024
 

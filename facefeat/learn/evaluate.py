@@ -19,8 +19,8 @@ from facefeat.learn.bundle import Bundle
 from facefeat.learn.copies import Faces, among, near_copies_between
 from facefeat.learn.evaluation import Evaluation, Mistake, Person
 from facefeat.learn.metrics import Share, wilson
+from facefeat.learn.naming import Naming, explained, ranked
 from facefeat.learn.people import composed, matched, some_of
-from facefeat.learn.predict import Naming, explained, ranked
 from facefeat.learn.probes import Part, Probes, opened
 from facefeat.learn.rates import Curve, auroc, clustered, det, measurable
 from facefeat.learn.training import finite_vectors
@@ -102,7 +102,7 @@ class _Named:
     ----------
     part : Part
     truth, ranks : ndarray of shape (n_images,), int64
-        See ``facefeat.learn.predict.ranked``.
+        See ``facefeat.learn.naming.ranked``.
     named : sequence of Naming, length n_images
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facefeat.features.store.columns import Skipped
 from facefeat.learn.metrics import Share
-from facefeat.learn.predict import Naming, Nearest
+from facefeat.learn.naming import Naming, Nearest
 from facefeat.learn.rates import Curve
 from facefeat.learn.unknown import Threshold
 

@@ -80,14 +80,19 @@ def fit_score(X: NDArray[Any], y: NDArray[Any]) -> Any:
 
 def similarities(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     """Return the cosine of each face to each person's mean, shape (n_images, n_people)."""
-    cosines: NDArray[np.float64] = score[-1].similarities(score[:-1].transform(X))
-    return cosines
+    return to_means(score, directions(score, X))
 
 
 def directions(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     """Return unit vectors whose products are the cosines between faces, shape (n_images, n_features)."""
     found: NDArray[np.float64] = score[-1].directions(score[:-1].transform(X))
     return found
+
+
+def to_means(score: Any, towards: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what ``similarities`` does, of faces whose directions are there already."""
+    cosines: NDArray[np.float64] = towards @ score[-1].prototypes_.T
+    return cosines
 
 
 def choose_threshold(

@@ -14,7 +14,8 @@ from facefeat.report.documents import finite
 from facefeat.report.tables import WIDTH
 
 if TYPE_CHECKING:
-    from facefeat.learn.predict import Naming, Nearest, Photo
+    from facefeat.learn.naming import Naming, Nearest
+    from facefeat.learn.predict import Photo
 
 NEAREST = 2  # training pictures on a line
 _INDENT = "    "
@@ -80,7 +81,7 @@ def scored(naming: Naming) -> str:
 
     Examples
     --------
-    >>> from facefeat.learn.predict import Naming
+    >>> from facefeat.learn.naming import Naming
     >>> scored(Naming("Ada", "Ada", 0.612, 0.379, 0.4, (), ()))
     'score 0.612, 0.212 over the threshold of 0.400'
     """
@@ -96,7 +97,7 @@ def sure(naming: Naming) -> str:
 
     Examples
     --------
-    >>> from facefeat.learn.predict import Naming
+    >>> from facefeat.learn.naming import Naming
     >>> sure(Naming("Ada", "Ada", 0.612, 0.379, 0.4, (), (), probability=0.968))
     ', 97 % sure'
     """
@@ -111,7 +112,7 @@ def runner_up(naming: Naming) -> str:
 
     Examples
     --------
-    >>> from facefeat.learn.predict import Candidate, Naming
+    >>> from facefeat.learn.naming import Candidate, Naming
     >>> runner_up(Naming("Ada", "Ada", 0.612, 0.379, 0.4, (), (), Candidate("Bob", 0.233)))
     'then Bob 0.233 (0.379 behind)'
     """

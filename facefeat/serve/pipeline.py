@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from facefeat.data.faces import Face
-from facefeat.learn.predict import Naming, Recogniser
+from facefeat.learn.naming import Naming
+from facefeat.learn.predict import Recogniser
 
 BATCH = 32  # faces that are taken from those that wait; the network cuts them as it likes
 

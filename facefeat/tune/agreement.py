@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.calibration import logits, probabilities
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 from facefeat.learn.unknown import similarities
 from facefeat.tune.network import BEST, PROBABILITY, SCORE, SIMILARITY
 

@@ -34,7 +34,8 @@ from facefeat.features.store.file import FeatureFile
 from facefeat.learn import bundle as bundles
 from facefeat.learn.fit import fit
 from facefeat.learn.membership import add, forget
-from facefeat.learn.predict import load, namings
+from facefeat.learn.naming import namings
+from facefeat.learn.predict import load
 from tests.learn.membership import traces
 
 NEW = "the 40th person"  # long enough that no number spells it by chance

@@ -4,8 +4,9 @@
 
 The model is VGG16's default on ORL's 40 people, whole pictures (``--faces none``); each request is another JPEG of
 112 x 112 pixels, on a connection that stays. "share" is the rate against that of the network alone, on the same pixels
-in memory, in the batches that the server uses ("batch 4") and in those of an extraction; both are measured before and
-after the requests, and the better of the four counts. Whoever asks takes processor time too, on the same cores.
+in memory, in the batches that the server uses ("batch 2": a face and its mirror image) and in those of an extraction;
+both are measured before and after the requests, and the better of the four counts. Whoever asks takes processor time
+too, on the same cores.
 
 "past saturation" asks with more connections than pictures are taken; those sent away are counted by themselves.
 """
@@ -35,7 +36,7 @@ from facefeat.features.encode import Encoder, engine_for, plan, plan_of
 from facefeat.features.extract import extract
 from facefeat.learn import bundle as bundles
 from facefeat.learn.fit import fit
-from facefeat.learn.predict import SMALL_BATCH
+from facefeat.learn.predict import encoder_of
 from facefeat.serve.limits import Limits
 
 SIDE = 112
@@ -63,11 +64,10 @@ def make_model(folder: Path, size: int) -> Path:
 
 def network_rates(model: Path, size: int, seconds: float) -> dict[str, float]:
     """Return the faces a second of the network alone, by the batches it takes."""
-    recipe = bundles.read(model).recipe
+    bundle = bundles.read(model)
     squares = list(np.random.default_rng(0).integers(0, 256, (64, size, size, 3), dtype=np.uint8))
-    engine, rates = engine_for(recipe), {}
-    for batch in (SMALL_BATCH, engine.batch_size):
-        encoder = Encoder(plan_of(recipe), engine, batch)
+    small, rates = encoder_of(bundle), {}
+    for encoder in (small, Encoder(plan_of(bundle.recipe), small.engine)):
         encoder.vectors(squares)
         best = 0.0
         for _ in range(ROUNDS):
@@ -76,7 +76,7 @@ def network_rates(model: Path, size: int, seconds: float) -> dict[str, float]:
                 encoder.vectors(squares)
                 n += len(squares)
             best = max(best, n / (time.perf_counter() - began))
-        rates[f"batch {batch}"] = best
+        rates[f"batch {encoder.batch_size}"] = best
     return rates
 
 

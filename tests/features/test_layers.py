@@ -14,7 +14,7 @@ from facefeat.features.layers import joined, parts, within
 from facefeat.features.store.file import read
 from facefeat.learn import bundle
 from facefeat.learn.fit import fit
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 
 
 def test_names() -> None:

@@ -17,7 +17,8 @@ from facefeat.learn.check import check
 from facefeat.learn.evaluate import evaluate_file
 from facefeat.learn.fit import fit, model_card
 from facefeat.learn.match import match_threshold
-from facefeat.learn.predict import explained, load, namings
+from facefeat.learn.naming import explained, namings
+from facefeat.learn.predict import load
 from facefeat.report import documents, words
 from tests.making import write_people
 

@@ -79,7 +79,7 @@ READ = """
 import sys
 import numpy as np
 from facefeat.learn.bundle import read
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 for path in sys.argv[1:]:
     bundle = read(path)
     namings(bundle, bundle.gallery.vectors.astype(np.float32), 3)

@@ -21,7 +21,7 @@ from facefeat.learn import bundle
 from facefeat.learn.check import check
 from facefeat.learn.fit import fit
 from facefeat.learn.membership import add, forget, people, rename
-from facefeat.learn.predict import namings
+from facefeat.learn.naming import namings
 from tests.learn.membership import members, pictures, ready, state, traces
 from tests.making import write_people
 

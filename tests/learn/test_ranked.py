@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facefeat.learn import predict
-from facefeat.learn.predict import Candidate, explained, ranked
+from facefeat.learn import naming
+from facefeat.learn.naming import Candidate, explained, ranked
 
 
 def stub(scores: Any, cosines: Any, monkeypatch: pytest.MonkeyPatch, threshold: float = 0.4) -> Any:
     """Give a model that has these numbers for the faces it is asked for."""
-    numbers = np.asarray(scores, np.float64), np.asarray(cosines, np.float64), np.empty((len(scores), 0))
-    monkeypatch.setattr(predict, "_numbers", lambda bundle, X: numbers)
+    numbers = np.asarray(scores, np.float64), np.asarray(cosines, np.float64), *2 * [np.empty((len(scores), 0))]
+    monkeypatch.setattr(naming, "_numbers", lambda bundle, X: numbers)
     people = tuple("abcdefgh"[: numbers[0].shape[1]])
     return SimpleNamespace(people=people, threshold=SimpleNamespace(value=threshold), gallery=None)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from facefeat.errors import DamagedFile, PictureRefused
-from facefeat.learn.predict import Naming, Recogniser, load
+from facefeat.learn.naming import Naming
+from facefeat.learn.predict import Recogniser, load
 from facefeat.serve.pipeline import Answer, Pipeline
 from tests.serve.conftest import PEOPLE
 from tests.serve.serving import PATIENCE, picture_of

@@ -17,7 +17,8 @@ from PIL import Image
 from facefeat import plugins
 from facefeat.data.faces import ARCFACE, FaceStep
 from facefeat.learn import bundle as bundles
-from facefeat.learn.predict import load, namings
+from facefeat.learn.naming import namings
+from facefeat.learn.predict import load
 from facefeat.tune import described, formats
 from facefeat.tune.export import Exported, export, made_up
 from tests.making import person_pixels
