@@ -317,9 +317,8 @@ def _others(found: Sequence[Sample], X: NDArray[np.float32], who: int, bundle: B
     for row, scores in enumerate(cosines):
         best = int(scores.argmax())
         if best != who and scores[best] >= limit:
-            like = f"It looks like {printable(bundle.people[best])}: score {scores[best]:.3f}, threshold {limit:.3f}"
-            path = found[row].given.path
-            refused[row] = Refused(path, "looks_like_another", f"{like}. If it is somebody else, --force takes it.")
+            like = f"It looks like {printable(bundle.people[best])}: score {scores[best]:.3f}, threshold {limit:.3f}."
+            refused[row] = Refused(found[row].given.path, "looks_like_another", like)
     return refused
 
 

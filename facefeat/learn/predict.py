@@ -18,6 +18,7 @@ from facefeat.features.layers import joined
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.naming import Naming, gallery_directions, namings
+from facefeat.learn.threads import still_afterwards
 
 Source = str | Path | bytes | NDArray[np.uint8]
 
@@ -104,7 +105,8 @@ class Recogniser:
         -------
         list of Naming, length n_faces
         """
-        return namings(self.bundle, X, top, self._gallery)
+        with still_afterwards():
+            return namings(self.bundle, X, top, self._gallery)
 
 
 def load(

@@ -6,12 +6,16 @@ others run meanwhile.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_alone = threading.Lock()
 
 
 def cores(n: int) -> AbstractContextManager[Any]:
@@ -20,6 +24,25 @@ def cores(n: int) -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(n)
     return limits
+
+
+@contextmanager
+def still_afterwards() -> Iterator[None]:
+    """Keep NumPy's products within a ``with`` to one core, for small ones between two runs of a network.
+
+    OpenBLAS' threads wait for more work by spinning, on the cores that the network needs: naming a face for 1 ms then
+    costs 50 ms of the next picture. The limit is the process's, so one thread at a time is let in.
+    """
+    with _alone, _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _libraries() -> Any:
+    """Return NumPy's libraries; looking for them takes longer than a naming."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

@@ -38,6 +38,8 @@ def added(made: Added, verbose: bool = False) -> RenderableType:
         rows += [("", f"{one.path}: {one.sentence}") for one in shown(made.refused, verbose)]
         if not verbose and len(made.refused) > SHOWN:
             rows.append(("", f"... and {len(made.refused) - SHOWN} more; -v lists them"))
+        if any(one.code == "looks_like_another" for one in made.refused):
+            rows.append(("", "If it is somebody else, --force takes it."))
     if sharp:
         pictures = words.counted(made.pictures, "picture")
         rows.append(("now", f"{words.counted(len(made.people), 'person', 'people')}; {made.name} with {pictures}"))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn.neighbors  # noqa: F401  (brings OpenMP)
 from threadpoolctl import threadpool_info
 
-from facefeat.learn.threads import cores, side_by_side
+from facefeat.learn import predict
+from facefeat.learn.threads import cores, side_by_side, still_afterwards
+from tests.learn.membership import ready
 
 
 def limits() -> set[tuple[str, int]]:
@@ -41,4 +47,30 @@ def test_cores_are_given_back() -> None:
     before = limits()
     with cores(1):
         assert limits() == {("blas", 1), ("openmp", 1)}
+    assert limits() == before
+
+
+def blas() -> set[int]:
+    """Tell how many cores NumPy's products take."""
+    return {n for api, n in limits() if api == "blas"}
+
+
+def test_naming_faces_keeps_products_to_one_core(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    recogniser, before, seen = ready(models["prototype"]), limits(), []
+    monkeypatch.setattr(predict, "namings", lambda *given: seen.append(blas()))
+    recogniser.name(np.empty((1, 0), np.float32))
+    assert seen == [{1}]
+    assert limits() == before
+
+
+def test_threads_that_name_at_once_give_all_cores_back() -> None:
+    before = limits()
+
+    def hold(seconds: float) -> set[int]:
+        with still_afterwards():
+            time.sleep(seconds)
+            return blas()
+
+    with ThreadPoolExecutor(3) as threads:  # the first to begin is not the last to end
+        assert list(threads.map(hold, (0.05, 0.01, 0.03))) == [{1}] * 3
     assert limits() == before

@@ -12,7 +12,8 @@ function stop() {
 }
 
 function why(error) {
-  if (!window.isSecureContext) return "Browsers give cameras to secure pages only: use https, or open the page on the computer itself.";
+  if (!window.isSecureContext)
+    return "Browsers give cameras to secure pages only: use https, or open the page on the computer itself.";
   if (error?.name === "NotAllowedError") return "The browser was not allowed to use the camera.";
   if (error?.name === "NotFoundError") return "There is no camera here.";
   return "The camera cannot be used; perhaps another program does.";
@@ -25,7 +26,8 @@ export async function photograph(take) {
   $("shoot").disabled = true;
   $("camera").showModal();
   try {
-    const found = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false });
+    const wanted = { video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false };
+    const found = await navigator.mediaDevices.getUserMedia(wanted);
     if (!$("camera").open) return found.getTracks().forEach((track) => track.stop());
     stream = found;
     $("video").srcObject = found;

@@ -19,7 +19,8 @@ export function say(where, text, bad = false) {
 
 // A grey face of the model, or the first letter where it keeps none.
 export function face(address, name, size = 64) {
-  if (address) return element("img", { className: "face", src: address, alt: "", width: size, height: size, loading: "lazy" });
+  const square = { className: "face", width: size, height: size };
+  if (address) return element("img", { ...square, src: address, alt: "", loading: "lazy" });
   return element("span", { className: "face letter", "aria-hidden": "true" }, [...name][0] ?? "?");
 }
 

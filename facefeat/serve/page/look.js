@@ -61,7 +61,8 @@ function draw(answer, visible, name) {
   });
   const none = !faces.some((found) => found.found);
   const names = faces.map((found) => found.name ?? "unknown").join(", ");
-  say($("said"), none ? `The whole picture was looked at: ${names}.` : `${counted(faces.length, "face", "faces")}: ${names}.`);
+  const found = none ? "The whole picture was looked at" : counted(faces.length, "face", "faces");
+  say($("said"), `${found}: ${names}.`);
 }
 
 function box(found, i, width, height) {
@@ -88,8 +89,11 @@ function light(i, on) {
 
 function card(found, i, n, visible, answer) {
   const title = element("h3", { className: found.name ? "name" : "name stranger" }, found.name ?? "unknown");
-  const head = element("div", { className: "who" }, visible ? crop(found) : null, element("div", {}, title, element("p", { className: "sure" }, sure(found))));
-  const made = element("li", { id: `face-${i}`, className: "card", tabIndex: -1 }, head, scale(found), element("p", { className: "soft small" }, ranking(found)), reasons(found));
+  const words = element("div", {}, title, element("p", { className: "sure" }, sure(found)));
+  const head = element("div", { className: "who" }, visible ? crop(found) : null, words);
+  const others = element("p", { className: "soft small" }, ranking(found));
+  const place = { id: `face-${i}`, className: "card", tabIndex: -1 };
+  const made = element("li", place, head, scale(found), others, reasons(found));
   made.setAttribute("aria-label", `Face ${i + 1} of ${n}: ${found.name ?? "unknown"}`);
   return made;
 }
@@ -114,7 +118,8 @@ function sure(found) {
 
 // The score on a line, with a mark at the threshold, and in words.
 function scale(found) {
-  if (found.over_threshold === null) return element("p", { className: "small" }, `score ${found.score.toFixed(3)}, no threshold`);
+  const score = `score ${found.score.toFixed(3)}`;
+  if (found.over_threshold === null) return element("p", { className: "small" }, `${score}, no threshold`);
   const place = (value) => `${100 * Math.min(Math.max(value, 0), 1)}%`;
   const fill = element("span", { className: "fill" }), mark = element("span", { className: "mark-at" });
   fill.style.width = place(found.score);
@@ -122,15 +127,16 @@ function scale(found) {
   const track = element("div", { className: found.name ? "track" : "track stranger" }, fill, mark);
   track.setAttribute("aria-hidden", "true");
   const side = found.over_threshold < 0 ? "under" : "over";
-  const words = `score ${found.score.toFixed(3)}, ${Math.abs(found.over_threshold).toFixed(3)} ${side} the threshold of ${found.threshold.toFixed(3)}`;
+  const by = Math.abs(found.over_threshold).toFixed(3);
+  const words = `${score}, ${by} ${side} the threshold of ${found.threshold.toFixed(3)}`;
   return element("div", { className: "score" }, track, element("p", { className: "small" }, words));
 }
 
 function ranking(found) {
   const second = found.runner_up;
   if (!second) return "";
-  if (found.margin < 0) return `though ${second.name} ${second.score.toFixed(3)} is ${Math.abs(found.margin).toFixed(3)} ahead`;
-  return `then ${second.name} ${second.score.toFixed(3)}, ${found.margin.toFixed(3)} behind`;
+  const who = `${second.name} ${second.score.toFixed(3)}`, by = Math.abs(found.margin).toFixed(3);
+  return found.margin < 0 ? `though ${who} is ${by} ahead` : `then ${who}, ${by} behind`;
 }
 
 function reasons(found) {
@@ -138,7 +144,8 @@ function reasons(found) {
   const list = element("ul", { className: "nearest" });
   list.setAttribute("aria-label", "The training pictures it is most like");
   for (const one of found.nearest) {
-    const words = element("span", { className: "small" }, element("b", {}, one.name), element("span", { className: "soft" }, one.similarity.toFixed(2)));
+    const alike = element("span", { className: "soft" }, one.similarity.toFixed(2));
+    const words = element("span", { className: "small" }, element("b", {}, one.name), alike);
     words.title = one.path;
     list.append(element("li", {}, face(one.address, one.name), words));
   }

@@ -8,11 +8,13 @@ import * as people from "./people.js";
 
 async function refresh() {
   const found = await api.model();
-  $("model").textContent = `${found.file} knows ${counted(found.people, "person", "people")} by ${counted(found.pictures, "picture", "pictures")}.`;
+  const known = counted(found.people, "person", "people");
+  $("model").textContent = `${found.file} knows ${known} by ${counted(found.pictures, "picture", "pictures")}.`;
   $("made").textContent = `facefeat ${found.facefeat} · ${found.head} on ${found.layer} · ${found.ran_on}`;
   $("report").hidden = !found.report;
   $("problem").hidden = !found.problem;
-  $("problem").textContent = found.problem ? `The model's file has changed and cannot be read; its old state answers. ${found.problem}` : "";
+  const stale = "The model's file has changed and cannot be read; its old state answers.";
+  $("problem").textContent = found.problem ? `${stale} ${found.problem}` : "";
   looking(found.picture_bytes);
   people.limit(found.picture_bytes);
   await people.show();
@@ -24,7 +26,10 @@ function files(transfer) {
 
 function begin() {
   const drop = $("drop");
-  $("file").addEventListener("change", () => { if ($("file").files.length) look($("file").files[0]); $("file").value = ""; });
+  $("file").addEventListener("change", () => {
+    if ($("file").files.length) look($("file").files[0]);
+    $("file").value = "";
+  });
   $("photograph").addEventListener("click", () => camera.photograph(look));
   for (const kind of ["dragenter", "dragover"]) {
     document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });

@@ -14,7 +14,8 @@ export const limit = (bytes) => { most = bytes; };
 
 export async function show() {
   const { people } = await api.people();
-  $("count").textContent = `${counted(people.length, "person", "people")}, ${counted(people.reduce((n, one) => n + one.pictures, 0), "picture", "pictures")}`;
+  const pictures = people.reduce((n, one) => n + one.pictures, 0);
+  $("count").textContent = `${counted(people.length, "person", "people")}, ${counted(pictures, "picture", "pictures")}`;
   $("search-label").hidden = people.length < SEARCHED;
   $("gallery").replaceChildren(...people.map(tile));
   find();
@@ -27,8 +28,10 @@ function tile(person) {
   const away = element("button", { type: "button", className: "quiet danger" }, "Forget");
   away.setAttribute("aria-label", `Forget ${person.name}`);
   away.addEventListener("click", () => ask(person));
-  const words = element("div", { className: "words" }, element("h3", {}, person.name), element("p", { className: "soft small" }, counted(person.pictures, "picture", "pictures")));
-  const made = element("li", { className: "person" }, face(person.address, person.name, 72), words, element("div", { className: "deeds" }, more, away));
+  const pictures = element("p", { className: "soft small" }, counted(person.pictures, "picture", "pictures"));
+  const words = element("div", { className: "words" }, element("h3", {}, person.name), pictures);
+  const deeds = element("div", { className: "deeds" }, more, away);
+  const made = element("li", { className: "person" }, face(person.address, person.name, 72), words, deeds);
   made.dataset.name = person.name.toLowerCase();
   return made;
 }
@@ -115,7 +118,8 @@ async function add(event) {
     const answer = await api.add(name, ids, $("force").checked);
     if (answer.taken) {
       $("adding").close();
-      say($("changed"), `${answer.name}: ${counted(answer.taken, "picture", "pictures")} added.${refusals(answer, ids)}`);
+      const added = counted(answer.taken, "picture", "pictures");
+      say($("changed"), `${answer.name}: ${added} added.${refusals(answer, ids)}`);
       await changed();
     } else {
       say($("adding-said"), `Nothing was added.${refusals(answer, ids)}`, true);
@@ -130,7 +134,7 @@ async function add(event) {
 
 function refusals(answer, ids) {
   const fileOf = (number) => kept.find((one) => one.id === ids[number - 1])?.file.name ?? `picture ${number}`;
-  return answer.refused.map((one) => ` ${fileOf(one.picture)}: ${one.message.replace(/ If it is somebody else, --force.*/, "")}`).join("");
+  return answer.refused.map((one) => ` ${fileOf(one.picture)}: ${one.message}`).join("");
 }
 
 // Forgetting.
@@ -138,8 +142,9 @@ function refusals(answer, ids) {
 function ask(person) {
   leaving = person.name;
   $("forgetting-title").textContent = `Forget ${person.name}?`;
+  const rows = counted(person.pictures, "vector and small grey face", "vectors and small grey faces");
   $("forgetting-what").textContent =
-    `The model's file loses the name, its ${counted(person.pictures, "vector and small grey face", "vectors and small grey faces")}, and is fitted again without them. From then on ${person.name} is unknown.`;
+    `The model's file loses the name, its ${rows}, and is fitted again without them. From then on ${person.name} is unknown.`;
   $("forgetting-problem").hidden = true;
   $("forgetting").showModal();
   $("forgetting-close").focus();
@@ -167,7 +172,9 @@ export function begin(after) {
   $("search").addEventListener("input", find);
   $("adding-form").addEventListener("submit", add);
   $("adding-close").addEventListener("click", () => $("adding").close());
-  $("adding").addEventListener("close", () => kept.filter((one) => one.id).forEach((one) => api.drop(one.id).catch(() => {})));
+  $("adding").addEventListener("close", () => {
+    for (const one of kept.filter((one) => one.id)) api.drop(one.id).catch(() => {});
+  });
   $("adding-photograph").addEventListener("click", () => photograph((file) => take([file])));
   $("files").addEventListener("change", () => { take([...$("files").files]); $("files").value = ""; });
   $("forgetting-close").addEventListener("click", () => $("forgetting").close());
