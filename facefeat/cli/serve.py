@@ -44,8 +44,10 @@ def serve(
     from facefeat.learn.predict import encoder_of
     from facefeat.serve import greeting
     from facefeat.serve.limits import Limits
+    from facefeat.serve.memory import return_large
     from facefeat.serve.server import open_server
 
+    return_large()
     opened = open_server(
         model,
         host=host,

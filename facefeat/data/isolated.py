@@ -265,12 +265,17 @@ def serve() -> None:
     _send(to, b"!")
     with suppress(EOFError, OSError):
         while True:
-            length, seconds, *needed = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))
-            data = bytes(_receive(come, bytearray(length)))
-            _alarm(seconds)
-            answer = _decoded(data, *needed)
-            _alarm(0)
-            _send(to, *answer)
+            _serve_one(come, to)
+
+
+def _serve_one(come: IO[bytes], to: IO[bytes]) -> None:
+    """Answer one request, and keep nothing of it: the next may be long in coming, and pictures are large."""
+    length, seconds, *needed = _REQUEST.unpack(_receive(come, bytearray(_REQUEST.size)))
+    data = bytes(_receive(come, bytearray(length)))
+    _alarm(seconds)
+    answer = _decoded(data, *needed)
+    _alarm(0)
+    _send(to, *answer)
 
 
 def _decoded(data: bytes, longer: int, shorter: int) -> tuple[Any, ...]:

@@ -112,6 +112,9 @@ def opened(data: bytes, whose: str) -> zipfile.ZipFile:
             raise DamagedFile(f"{whose} is damaged: it is cut off or overwritten.") from error
         raise ForeignFile(f"{whose} is not a facefeat model; facefeat fit makes one.") from error
     if min((info.header_offset for info in infos), default=0):
+        first = infos[0].filename.encode("utf-8", "replace")
+        if data[:4] == b"PK\3\4" and data[30 : 30 + len(first)] != first:  # its end is that of an archive within it
+            raise DamagedFile(f"{whose} is damaged: it is cut off or overwritten.")
         raise DamagedFile(f"{whose} is damaged: something stands before its first member.")
     for info in infos:
         if stat.S_ISLNK(info.external_attr >> 16):

@@ -185,7 +185,8 @@ def _of_archive(path: Path) -> Iterator[str]:
     other = [
         name
         for name, info in zip(names, infos, strict=True)
-        if _stream(info, data) != _deflated(archives.member(archive, name, str(path)))
+        if info.compress_type == zipfile.ZIP_DEFLATED
+        and _stream(info, data) != _deflated(archives.member(archive, name, str(path)))
     ]
     if len(other) == 1:  # another version of the library packs none of them, or few, like this one
         yield f"{other[0]} is not packed as it was written, though it has its checksum"
@@ -197,7 +198,7 @@ def _as_written(infos: list[zipfile.ZipInfo], data: bytes) -> bytes:
     for info in infos:
         name = info.filename.encode()
         sizes = (info.CRC, info.compress_size, info.file_size, len(name), 0)
-        common = struct.pack("<HHHHHIIIHH", 20, 0, zipfile.ZIP_DEFLATED, 0, _DATE, *sizes)
+        common = struct.pack("<HHHHHIIIHH", 20, 0, info.compress_type, 0, _DATE, *sizes)
         system = info.create_system if info.create_system in _SYSTEMS else _SYSTEMS[0]
         place = struct.pack("<HHHII", 0, 0, 0, 0o600 << 16, len(members))
         directory += b"PK\1\2" + bytes([20, system]) + common + place + name
