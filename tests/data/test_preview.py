@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 
 from facefeat.data import preview
@@ -38,11 +39,13 @@ class Toolkit(ModuleType):
 
 @pytest.fixture
 def toolkit(monkeypatch: pytest.MonkeyPatch) -> Toolkit:
-    from PIL import ImageTk
-
-    found = Toolkit()
+    found, pictures = Toolkit(), ModuleType("PIL.ImageTk")
+    monkeypatch.setattr(pictures, "PhotoImage", lambda picture: picture.size, raising=False)
     monkeypatch.setitem(sys.modules, "tkinter", found)
-    monkeypatch.setattr(ImageTk, "PhotoImage", lambda picture: picture.size)
+    monkeypatch.setitem(
+        sys.modules, "PIL.ImageTk", pictures
+    )  # the real one wants the real toolkit, which may not be there
+    monkeypatch.setattr(PIL, "ImageTk", pictures, raising=False)
     monkeypatch.setenv("DISPLAY", ":0")
     return found
 
