@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.curate.crop_table import Row
-from facefeat.data import picture
 from facefeat.data.faces import Face, FaceStep
 from facefeat.data.finder import FaceFinder, Opened
 from facefeat.data.folder import DataSet, Entry, unescaped
@@ -114,7 +113,7 @@ class Cutter:
                 return
             data = b""
             try:
-                data = picture.read(self.dataset.file(entry.path))
+                data = self.dataset.read(entry.path)
                 some.append((entry, self.finder.open(data)))
             except PictureRefused as refused:
                 rows.append(refusal(entry.path, _digest(data), refused.code, refused.message, self.step))

@@ -133,7 +133,7 @@ class State:
             message = picture.CODES[entry.refusal].capitalize() + "."
             return refusal(entry.path, "", entry.refusal, message, self._step)
         try:
-            picture.read(self._dataset.file(entry.path))
+            self._dataset.read(entry.path)
         except PictureRefused as refused:
             return refusal(entry.path, "", refused.code, refused.message, self._step)
         return None

@@ -71,6 +71,26 @@ class DataSet:
         """Return where the file of an entry's path lies."""
         return self.root / unescaped(path)
 
+    def read(self, path: str) -> bytes:
+        """Return the bytes of an entry's file.
+
+        Parameters
+        ----------
+        path : str
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        PictureRefused
+            ``unreadable``, ``not_a_file``, ``empty`` or ``too_many_bytes``.
+        """
+        from facefeat.data import picture  # a listing alone decodes nothing
+
+        return picture.read(self.file(path))
+
 
 def list_people(root: str | Path) -> DataSet:
     """List a folder of people.

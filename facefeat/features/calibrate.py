@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import picture
 from facefeat.engines.choose import choose
 from facefeat.errors import InputError, PictureRefused
 from facefeat.features import backbone as backbones
@@ -19,16 +17,20 @@ from facefeat.features.recipe import Calibration
 FACES = 64  # for the ranges, and as many others to check them
 
 
-def calibrated(plan: Plan, files: Sequence[tuple[Path, bytes]], threads: int | None = None) -> Plan:
+def calibrated(
+    plan: Plan, pictures: Sequence[tuple[str, bytes]], read: Callable[[str], bytes], threads: int | None = None
+) -> Plan:
     """Find the ranges of a recipe in int8 on faces of a data set, and measure what rounding costs.
 
-    Which faces is decided by the files' hashes, so that names and order do not matter.
+    Which faces is decided by the pictures' hashes, so that names and order do not matter.
 
     Parameters
     ----------
     plan : Plan
         Of numerics int8.
-    files : sequence of (file, SHA-256 of its bytes)
+    pictures : sequence of (path, SHA-256 of its bytes)
+    read : callable
+        Gives the bytes of a path's file, or raises PictureRefused, as ``DataSet.read`` does.
     threads : int or None
         Cores to use.
 
@@ -47,7 +49,7 @@ def calibrated(plan: Plan, files: Sequence[tuple[Path, bytes]], threads: int | N
     network = backbones.network_of(plan.recipe, plan.weights, 1)
     engine = choose("openvino", "float32", threads=threads)
     reference = Encoder(plan, engine)
-    squares = list(_squares(reference, sorted(files, key=lambda one: one[1])))
+    squares = list(_squares(reference, (path for path, _ in sorted(pictures, key=lambda one: one[1])), read))
     if not squares:
         raise InputError("None of the pictures can be used, so int8 cannot be calibrated on them.")
     seen, others = squares[:FACES], squares[FACES:]
@@ -58,12 +60,12 @@ def calibrated(plan: Plan, files: Sequence[tuple[Path, bytes]], threads: int | N
     return replace(plan, recipe=replace(plan.recipe, calibration=replace(found, cosine=cosine)))
 
 
-def _squares(encoder: Encoder, files: Sequence[tuple[Path, bytes]]) -> Iterator[NDArray[np.uint8]]:
+def _squares(encoder: Encoder, paths: Iterable[str], read: Callable[[str], bytes]) -> Iterator[NDArray[np.uint8]]:
     """Yield the faces of the first pictures that can be used."""
     n = 0
-    for file, _ in files:
+    for path in paths:
         try:
-            face = encoder.finder.faces([encoder.finder.open(picture.read(file))])[0]
+            face = encoder.finder.faces([encoder.finder.open(read(path))])[0]
         except PictureRefused:
             continue
         if not isinstance(face, PictureRefused):

@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import picture
 from facefeat.data.augment import AUGMENTATION, Augmentation, augmented
 from facefeat.data.faces import Face
 from facefeat.data.finder import Opened
@@ -71,7 +69,7 @@ class Seconds:
 
 def compute(
     todo: Iterable[Task],
-    file_of: Callable[[str], Path],
+    read: Callable[[str], bytes],
     encoder: Encoder,
     keep: Callable[[Shard], None],
     *,
@@ -88,8 +86,8 @@ def compute(
     Parameters
     ----------
     todo : iterable of Task
-    file_of : callable
-        Where a path's file lies.
+    read : callable
+        Gives the bytes of a path's file, or raises PictureRefused, as ``DataSet.read`` does.
     encoder : Encoder
     keep : callable
         Takes each finished shard. Also called for a last short one when the run is stopped, so that
@@ -104,7 +102,7 @@ def compute(
         Told how many are done, for each.
     """
     pending = _Pending(canonical_json(made_by(encoder.engine)), canonical_json(ranges.as_dict()), seconds, workers)
-    work, done = _Work(encoder, file_of, ranges), 0
+    work, done = _Work(encoder, read, ranges), 0
     left = _groups(todo, min(max(GROUP, encoder.batch_size), SHARD_ROWS))
     waiting: deque[Future[_Group]] = deque()
     pool = ThreadPoolExecutor(workers)
@@ -160,8 +158,8 @@ class _Group:
 class _Work:
     """What a worker does."""
 
-    def __init__(self, encoder: Encoder, file_of: Callable[[str], Path], ranges: Augmentation) -> None:
-        self.encoder, self.file_of, self.ranges = encoder, file_of, ranges
+    def __init__(self, encoder: Encoder, read: Callable[[str], bytes], ranges: Augmentation) -> None:
+        self.encoder, self.read, self.ranges = encoder, read, ranges
         self.stopped = threading.Event()
 
     def group(self, tasks: Sequence[Task]) -> _Group:
@@ -200,7 +198,7 @@ class _Work:
             if self.stopped.is_set():
                 break
             with _timed(spent, "decode"):
-                one = self._open(self.file_of(task.path), task.sha256)
+                one = self._open(task)
             if isinstance(one, Opened):
                 opened.append((task, one))
                 n_bytes += one.decoded.pixels.nbytes
@@ -212,18 +210,18 @@ class _Work:
         if opened:
             yield opened
 
-    def _open(self, file: Path, digest: bytes) -> Opened | Skipped | None:
+    def _open(self, task: Task) -> Opened | Skipped | None:
         """Read and decode; None where the bytes are no longer those that were hashed."""
         try:
-            data = picture.read(file)
+            data = self.read(task.path)
         except PictureRefused:
             return None
-        if hashlib.sha256(data).digest() != digest:
+        if hashlib.sha256(data).digest() != task.sha256:
             return None
         try:
             return self.encoder.finder.open(data)
         except PictureRefused as refused:
-            return Skipped("", digest, refused.code, refused.message)
+            return Skipped("", task.sha256, refused.code, refused.message)
 
 
 class _Pending:

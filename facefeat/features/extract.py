@@ -162,7 +162,7 @@ def extract(
             tell(f"Vectors are computed by {ran_on}", 0, 0)
             compute(
                 (Task(dataset.entries[i].path, digests[i], known.lacking(digests[i], each)) for i in todo),
-                dataset.file,
+                dataset.read,
                 Encoder(plan, device, batch_size),
                 lambda shard: _keep(shard, folder, known, seconds, len(todo), n_rows),
                 ranges=ranges,
@@ -228,8 +228,8 @@ def _settled(
     engine_for(plan.recipe, engine, precision)  # one that cannot is refused before any work
     tell("int8 is calibrated on faces of this data set", 0, 0)
     digests = hashes.of_all(dataset, workers=workers)
-    files = [(dataset.file(dataset.entries[index].path), digests[index]) for index in _unique(digests)]
-    return calibrated(plan, files, workers)
+    pictures = [(dataset.entries[index].path, digests[index]) for index in _unique(digests)]
+    return calibrated(plan, pictures, dataset.read, workers)
 
 
 def _published(output: Path, recipe: Recipe, overwrite: bool) -> FeatureFile | None:
@@ -340,7 +340,7 @@ def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: Known) -> Ski
         one = known.refused[digest]
         return Skipped(entry.path, digest, one.code, one.message)
     try:
-        picture.read(dataset.file(entry.path))
+        dataset.read(entry.path)
     except PictureRefused as refused:
         return Skipped(entry.path, digest, refused.code, refused.message)
     return Skipped(entry.path, digest, "changed", "The file changed while it was read.")

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from facefeat.data import picture
 from facefeat.data.folder import DataSet, Entry
 from facefeat.engines.openvino import cache_folder
 from facefeat.errors import PictureRefused, StorageError
@@ -115,7 +114,7 @@ def _hashed(dataset: DataSet, entry: Entry, noted: bytes | None) -> tuple[bytes 
     if noted and before == noted[: _LOOK.size]:
         return before, noted[_LOOK.size :]
     try:
-        digest = hashlib.sha256(picture.read(file)).digest()
+        digest = hashlib.sha256(dataset.read(entry.path)).digest()
     except PictureRefused:
         return None, UNREADABLE
     settled = before is not None and max(_LOOK.unpack(before)[1:3]) / 1e9 < started - SETTLED

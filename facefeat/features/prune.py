@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facefeat.data import picture
 from facefeat.data.folder import DataSet, escaped, list_people
 from facefeat.errors import InputError, PictureRefused, UsageError, unknown_name
 from facefeat.features import hashes
@@ -152,15 +151,15 @@ def _look(dataset: DataSet, workers: int, progress: Progress | None) -> _Folder:
     )
     unreadable = set()
     for entry, digest in zip(dataset.entries, digests, strict=True):
-        if digest == hashes.UNREADABLE and (entry.refusal or _refusal(dataset.file(entry.path))) == "unreadable":
+        if digest == hashes.UNREADABLE and (entry.refusal or _refusal(dataset, entry.path)) == "unreadable":
             unreadable.add(entry.path)
     pairs = ((entry.path, digest) for entry, digest in zip(dataset.entries, digests, strict=True))
     return _Folder(frozenset(pair for pair in pairs if pair[0] not in unreadable), frozenset(unreadable))
 
 
-def _refusal(file: Path) -> str:
+def _refusal(dataset: DataSet, path: str) -> str:
     try:
-        picture.read(file)
+        dataset.read(path)
     except PictureRefused as refused:
         return refused.code
     return ""

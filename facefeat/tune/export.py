@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.data import picture
 from facefeat.data.faces import FaceStep
 from facefeat.data.folder import list_people
 from facefeat.errors import DamagedFile, ExportDiffers, InputError, PictureRefused, StorageError, UsageError
@@ -220,7 +219,7 @@ def _found(encoder: Encoder, data: str | Path | None, counted: _Counted, progres
     for number, entry in enumerate(pictures.entries):
         progress("Comparing it with the model", number, len(pictures.entries))
         try:
-            opened = encoder.finder.open(picture.read(pictures.file(entry.path)))
+            opened = encoder.finder.open(pictures.read(entry.path))
             face = encoder.finder.faces([opened])[0]
         except PictureRefused as refused:
             face = refused

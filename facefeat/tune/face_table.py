@@ -95,7 +95,7 @@ def face_table(
         engine = choose("auto", "auto", threads=workers, streams=workers)
         compute(
             (Task(path, digest) for digest, path in first.items()),
-            dataset.file,
+            dataset.read,
             _Aligner(plan, engine),
             known.keep,
             workers=workers,

@@ -148,6 +148,7 @@ def test_names_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
     assert found.people == ("caf%E9",)
     assert found.entries == (Entry("caf%E9/%FF%2541.png", 0),)
     assert found.file(found.entries[0].path).read_bytes() == b"x"
+    assert found.read(found.entries[0].path) == b"x"
 
 
 @settings(deadline=None, max_examples=200)

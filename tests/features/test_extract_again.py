@@ -90,9 +90,7 @@ def test_a_refused_picture_is_remembered(people: Path, monkeypatch: pytest.Monke
     first = run(people)
     assert [(one.path, one.code) for one in first.file.skipped] == [("ada/bad.jpg", "not_a_picture")]
     (people / "ada" / "bad.jpg").rename(people / "bob" / "worse.jpg")
-    monkeypatch.setattr(
-        compute.picture, "decode_for", lambda data, **_: pytest.fail("a known picture was decoded again")
-    )
+    monkeypatch.setattr(picture, "decode_for", lambda data, **_: pytest.fail("a known picture was decoded again"))
     second = run(people)
     assert [(one.path, one.code) for one in second.file.skipped] == [("bob/worse.jpg", "not_a_picture")]
     assert second.file.skipped[0].message == first.file.skipped[0].message
