@@ -45,6 +45,16 @@ def extract(
         int | None, typer.Option(min=1, help="Faces that go through the network together; by default what suits it.")
     ] = None,
     workers: frame.Workers = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ray[:HOST:PORT]", help="Compute on a Ray cluster; --workers are then each actor's."),
+    ] = None,
+    shards: Annotated[
+        str,
+        typer.Option(
+            help="On a cluster, how shards come back: shared, by a folder that all nodes see; returned; or auto."
+        ),
+    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option(help="Replace a feature file of another recipe, or a damaged one.")
     ] = False,
@@ -99,6 +109,8 @@ def extract(
             overwrite=overwrite,
             retry_skipped=retry_skipped,
             rehash=rehash,
+            cluster=cluster,
+            shards=shards,
             progress=tell,
         )
     frame.show(lambda: tables.extraction(made, verbose), lambda: documents.extraction(made), as_json)

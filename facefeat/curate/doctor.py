@@ -18,8 +18,9 @@ from facefeat.data import picture
 from facefeat.data.folder import DataSet
 from facefeat.data.quality import SIDE, sharpness
 from facefeat.errors import InputError
+from facefeat.features.compute import Progress
 from facefeat.features.encode import Plan, plan, plan_of
-from facefeat.features.extract import Progress, extract
+from facefeat.features.extract import extract
 from facefeat.features.recipe import Recipe
 from facefeat.features.store import durable
 from facefeat.features.store.file import FeatureFile, read

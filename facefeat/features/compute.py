@@ -34,6 +34,10 @@ GROUP_ROWS = 64  # that they may become; one picture may become more by itself
 GROUP_BYTES = 256 * 1024**2  # of their pixels; one may be as large by itself
 
 
+# What is being done, how many are done, of how many; of 0: a message.
+Progress = Callable[[str, int, int], None]
+
+
 @dataclass(frozen=True)
 class Task:
     """What is to be made of a picture.
@@ -65,6 +69,27 @@ class Seconds:
     network: float = 0.0
     write: float = 0.0
     total: float = 0.0
+
+
+@dataclass(frozen=True)
+class NodeShare:
+    """What one node of a cluster did.
+
+    Attributes
+    ----------
+    node : str
+        Its name.
+    pictures : int
+    seconds : float
+        That its actors were at work; several at once count each.
+    lost : bool
+        Whether it was gone in the end.
+    """
+
+    node: str
+    pictures: int
+    seconds: float
+    lost: bool
 
 
 def compute(

@@ -33,11 +33,14 @@ class Plan:
     weights : Weights
     detector : Path or None
         The detector's file, where it is the user's.
+    source : str or None
+        The weights' file, likewise.
     """
 
     recipe: Recipe
     weights: Weights
     detector: Path | None = None
+    source: str | None = None
 
 
 def plan(
@@ -113,7 +116,7 @@ def plan(
         faces=step,
         preprocess=prepared,
     )
-    return Plan(recipe, found, detector)
+    return Plan(recipe, found, detector, weights if found.name == "file" else None)
 
 
 def _completed(knobs: Knobs, network: backbones.Backbone) -> Knobs:
@@ -169,7 +172,7 @@ def plan_of(recipe: Recipe, weights: str | None = None, detector: Path | None = 
         raise DamagedFile(
             f"The weights found (SHA-256 {found.sha256[:12]}) are not those of the recipe ({recipe.weights_sha256[:12]})."
         )
-    return Plan(recipe, found, detector)
+    return Plan(recipe, found, detector, weights)
 
 
 def engine_for(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,19 @@ import numpy as np
 from facefeat.data import picture
 from facefeat.data.augment import AUGMENTATION, Augmentation
 from facefeat.data.folder import DataSet, Entry, list_people
-from facefeat.engines.network import describe
 from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError, UsageError
 from facefeat.features import hashes
 from facefeat.features.calibrate import calibrated
-from facefeat.features.compute import Seconds, Task, compute
-from facefeat.features.encode import Encoder, Plan, engine_for
+from facefeat.features.compute import NodeShare, Progress, Seconds, Task
+from facefeat.features.encode import Plan, engine_for
 from facefeat.features.known import Known
+from facefeat.features.means import Computer, Here, Means
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import durable
 from facefeat.features.store.columns import Columns, Skipped
 from facefeat.features.store.file import FeatureFile, read, recipe_in
 from facefeat.features.store.publish import Contents, publish
 from facefeat.features.store.shards import Shard, WorkFolder, noted, work_folder
-
-# What is being done, how many are done, of how many; of 0: a message.
-Progress = Callable[[str, int, int], None]
 
 MOST_COPIES = 100  # of a picture
 
@@ -56,6 +54,8 @@ class Extraction:
         Engine, device and precision in words.
     seconds : Seconds
     dataset : DataSet
+    nodes : tuple of NodeShare
+        What each node of a cluster did; empty for a run on this machine.
     """
 
     file: FeatureFile
@@ -70,6 +70,7 @@ class Extraction:
     ran_on: str
     seconds: Seconds
     dataset: DataSet
+    nodes: tuple[NodeShare, ...] = ()
 
 
 def extract(
@@ -86,6 +87,8 @@ def extract(
     overwrite: bool = False,
     retry_skipped: bool = False,
     rehash: bool = False,
+    cluster: str | None = None,
+    shards: str = "auto",
     progress: Progress | None = None,
 ) -> Extraction:
     """Turn every picture of a folder of people into vectors, once.
@@ -120,6 +123,10 @@ def extract(
         Try again what was skipped before, though its bytes are the same.
     rehash : bool, default=False
         Read every picture, also those whose file looks as it did when it was last hashed.
+    cluster : str or None
+        ``'ray'`` or ``'ray:HOST:PORT'``: compute there; ``workers`` are then an actor's.
+    shards : {'auto', 'shared', 'returned'}
+        Whether a cluster's nodes write shards into the work folder or return them; ``'auto'``: the first where all see it.
     progress : callable or None
         Called with what is being done, how many are done, of how many.
 
@@ -137,7 +144,7 @@ def extract(
         The output holds vectors of another recipe, and ``overwrite`` is off.
     LockedError
         Another run is writing the same output.
-    StorageError, DamagedFile, ForeignFile, NewerFile
+    StorageError, DamagedFile, ForeignFile, NewerFile, MissingExtra
     """
     started, workers = time.perf_counter(), max(workers, 1)
     output = Path(output)
@@ -147,7 +154,8 @@ def extract(
     tell = progress or (lambda what, done, total: None)
     plan = _settled(plan, engine, precision, dataset, output, workers, tell)
     folder = WorkFolder(output, plan.recipe)
-    with folder.held(anew=overwrite):
+    means = Means(dataset, plan, engine, precision, batch_size, workers, ranges)
+    with folder.held(anew=overwrite), _computer(means, output, cluster, shards) as computer:
         before = _published(output, plan.recipe, overwrite)
         known = _known(before, folder, ranges, retry_skipped, tell)
         each = known.most if augment is None else augment
@@ -155,27 +163,33 @@ def extract(
         n_known = len(known)
         todo = array("q", (index for index in _unique(digests) if known.lacking(digests[index], each)))
         n_rows = sum(len(known.lacking(digests[index], each)) for index in todo)
-        ran_on = ""
         if todo:
-            device = engine_for(plan.recipe, engine, precision, threads=workers, streams=workers)
-            ran_on = describe(device)
-            tell(f"Vectors are computed by {ran_on}", 0, 0)
-            compute(
+            computer.compute(
                 (Task(dataset.entries[i].path, digests[i], known.lacking(digests[i], each)) for i in todo),
-                dataset.read,
-                Encoder(plan, device, batch_size),
+                len(todo),
+                folder,
                 lambda shard: _keep(shard, folder, known, seconds, len(todo), n_rows),
-                ranges=ranges,
-                workers=workers,
-                seconds=seconds,
-                tell=lambda done: tell("faces and vectors", done, len(todo)),
+                seconds,
+                tell,
             )
         contents = _contents(dataset, digests, known, each)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
         folder.clear()
     seconds.total = time.perf_counter() - started
     made = len(known) - n_known
-    return _extraction(file, dataset, contents, known, made=made, each=each, ran_on=ran_on, seconds=seconds)
+    return _extraction(file, dataset, contents, known, made=made, each=each, computer=computer, seconds=seconds)
+
+
+@contextmanager
+def _computer(means: Means, output: Path, cluster: str | None, shards: str) -> Iterator[Computer]:
+    """Make ready what computes: this machine, or a cluster that was looked at."""
+    if cluster is None:
+        yield Here(means)
+        return
+    from facefeat.features.cluster.driver import opened
+
+    with opened(cluster, means, output, shards) as found:
+        yield found
 
 
 def _check_copies(augment: int | None) -> None:
@@ -191,7 +205,7 @@ def _extraction(
     *,
     made: int,
     each: int,
-    ran_on: str,
+    computer: Computer,
     seconds: Seconds,
 ) -> Extraction:
     """Count what an extraction did."""
@@ -208,9 +222,10 @@ def _extraction(
         copies=copies,
         lacking=int(np.sum(n_each < each)),
         whole=int(np.sum(~file.found & pictures)) if file.recipe.faces.detector != "none" else 0,
-        ran_on=ran_on or file.ran_on,
+        ran_on=computer.ran_on or file.ran_on,
         seconds=seconds,
         dataset=dataset,
+        nodes=computer.nodes,
     )
 
 
@@ -280,9 +295,8 @@ def _unique(digests: Sequence[bytes]) -> Iterator[int]:
             yield index
 
 
-def _keep(shard: Shard, folder: WorkFolder, known: Known, seconds: Seconds, todo: int, n_rows: int) -> None:
+def _keep(kept: Shard, folder: WorkFolder, known: Known, seconds: Seconds, todo: int, n_rows: int) -> None:
     started = time.perf_counter()
-    kept = folder.add(shard)  # mapped from the disk: memory does not grow with the pictures
     known.add_shard(kept)
     done = len(np.unique(kept.columns["images/sha256"], axis=0))
     known.pictures += done

@@ -10,7 +10,7 @@ from pathlib import Path
 from facefeat.data.folder import DataSet, escaped, list_people
 from facefeat.errors import InputError, PictureRefused, UsageError, unknown_name
 from facefeat.features import hashes
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.features.store.check import Unfinished, unfinished
 from facefeat.features.store.durable import storage_errors
 from facefeat.features.store.file import FeatureFile, read

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facefeat.errors import InputError, UsageError
 from facefeat.features.backbone import is_made_for_faces
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.features.recipe import Recipe
 from facefeat.heads._rowspace import Vectors
 from facefeat.learn import head as heads

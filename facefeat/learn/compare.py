@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facefeat import plugins
 from facefeat.errors import InputError
 from facefeat.features import backbone as backbones
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn import head as heads
 from facefeat.learn import openset

@@ -18,8 +18,8 @@ from facefeat.data.finder import FaceFinder, Opened
 from facefeat.data.folder import escaped, list_pictures, printable, unescaped
 from facefeat.data.quality import SHARP, SIDE, grey, sharpness
 from facefeat.errors import InputError, PictureRefused, RecipeMismatch
+from facefeat.features.compute import Progress
 from facefeat.features.encode import Encoder
-from facefeat.features.extract import Progress
 from facefeat.features.layers import joined
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.copies import Faces, near_copies_between

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.data.folder import NOBODY
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.bundle import Bundle

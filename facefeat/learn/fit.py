@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facefeat.errors import InputError, UsageError
 from facefeat.features import backbone as backbones
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.features.store.file import FeatureFile
 from facefeat.heads._rows import blocks
 from facefeat.learn import bundle as bundles

@@ -18,7 +18,7 @@ from facefeat.data.faces import Face
 from facefeat.data.folder import escaped
 from facefeat.engines.network import describe
 from facefeat.errors import DamagedFile, PictureRefused
-from facefeat.features.extract import Progress
+from facefeat.features.compute import Progress
 from facefeat.learn import head as heads
 from facefeat.learn import rates
 from facefeat.learn.gallery import Gallery

@@ -20,8 +20,8 @@ from facefeat.data import isolated
 from facefeat.data.folder import escaped, person_folder, printable
 from facefeat.errors import InputError, RecipeMismatch, UsageError
 from facefeat.features import hashes
+from facefeat.features.compute import Progress
 from facefeat.features.encode import Encoder
-from facefeat.features.extract import Progress
 from facefeat.features.store import durable
 from facefeat.features.store.shards import writing
 from facefeat.learn import bundle as bundles

@@ -12,8 +12,9 @@ from pathlib import Path
 from facefeat.data.folder import DataSet, escaped, list_people, list_strangers
 from facefeat.data.layout import GALLERY, PROBE, UNKNOWN, Layout, read_layout
 from facefeat.errors import InputError
+from facefeat.features.compute import Progress
 from facefeat.features.encode import plan_of
-from facefeat.features.extract import Progress, extract
+from facefeat.features.extract import extract
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.evaluation import Enrolled

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from facefeat.data.folder import list_people
 from facefeat.errors import DamagedFile, InputError, UsageError
 from facefeat.features import backbone as backbones
+from facefeat.features.compute import Progress
 from facefeat.features.encode import Plan, plan, plan_of
-from facefeat.features.extract import Progress, extract
+from facefeat.features.extract import extract
 from facefeat.features.layers import parts
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.learn.bundle import Bundle

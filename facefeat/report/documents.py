@@ -47,6 +47,7 @@ def extraction(made: Extraction) -> dict[str, Any]:
         "precision": maker["precision"],
         "seconds": {name: round(value, 3) for name, value in asdict(made.seconds).items()},
         "images_per_second": round(made.pictures / total, 2) if total else None,
+        "nodes": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in made.nodes],
     }
 
 

@@ -50,6 +50,7 @@ def extraction(made: Extraction, verbose: bool = False) -> RenderableType:
     rows.append(("vectors", _layers(file)))
     rows.append(("made by", made.ran_on))
     rows += [("int8", line) for line in words.rounding(file.recipe)]
+    rows += [("nodes" if not i else "", words.node_share(one)) for i, one in enumerate(made.nodes)]
     rows.append(("time", _time(made)))
     rows.append(("output", escaped(str(file.path))))
     return facts(rows)

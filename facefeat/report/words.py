@@ -14,6 +14,7 @@ from facefeat.learn.metrics import Share
 
 if TYPE_CHECKING:
     from facefeat.curate.doctor import Diagnosis
+    from facefeat.features.compute import NodeShare
     from facefeat.features.store.file import FeatureFile
     from facefeat.learn.bundle import Bundle
     from facefeat.learn.calibration import Confidence
@@ -73,6 +74,19 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     ('1 picture', '40 people')
     """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def node_share(one: NodeShare) -> str:
+    """Say what a node of a cluster did.
+
+    Examples
+    --------
+    >>> from facefeat.features.compute import NodeShare
+    >>> node_share(NodeShare("10.0.0.1", 1200, 100.0, False)), node_share(NodeShare("10.0.0.2", 0, 0.0, True))
+    ('10.0.0.1: 1,200 pictures, 12.0 a second of work', '10.0.0.2: 0 pictures; lost')
+    """
+    rate = f", {one.pictures / one.seconds:.1f} a second of work" if one.seconds else ""
+    return f"{one.node}: {counted(one.pictures, 'picture')}{rate}" + ("; lost" if one.lost else "")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,9 +18,8 @@ from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
 from facefeat.errors import InputError
 from facefeat.features import hashes
-from facefeat.features.compute import GROUP, Seconds, Task, compute
+from facefeat.features.compute import GROUP, Progress, Seconds, Task, compute
 from facefeat.features.encode import Encoder, Plan
-from facefeat.features.extract import Progress
 from facefeat.features.recipe import canonical_json
 from facefeat.features.store import durable
 from facefeat.features.store.columns import FEATURES, Skipped

@@ -23,8 +23,8 @@ from facefeat.errors import InputError
 from facefeat.features import backbone as backbones
 from facefeat.features import hashes
 from facefeat.features.backbone import usual_layer
+from facefeat.features.compute import Progress
 from facefeat.features.encode import Encoder, Plan
-from facefeat.features.extract import Progress
 from facefeat.features.layers import parts
 from facefeat.features.recipe import canonical_json
 from facefeat.features.store import durable

@@ -104,18 +104,33 @@ class WorkFolder:
             yield
 
     def add(self, shard: Shard) -> Shard:
-        """Write a shard, and return it as it lies on the disk; its name is a function of what it holds.
+        """Write a shard, and return it as it lies on the disk.
 
         Raises
         ------
         StorageError
         """
-        digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
-        if shard.augmentation:
-            digests += [shard.columns["images/copy"].tobytes(), shard.augmentation.encode()]
-        name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-        path = self.path / f"shard-{name}.h5"
-        durable.write(path, _image(shard, self.recipe))
+        return self.put(*packed(shard, self.recipe))
+
+    def put(self, name: str, data: bytes) -> Shard:
+        """Write the file of a shard, as ``packed`` made it here or elsewhere, and return it as it lies on the disk.
+
+        Raises
+        ------
+        StorageError
+        """
+        durable.write(self.path / name, data)
+        return self.get(name)
+
+    def get(self, name: str) -> Shard:
+        """Return a shard that was just written, by this process or another.
+
+        Raises
+        ------
+        StorageError
+            If it does not read back.
+        """
+        path = self.path / name
         try:
             return _read(path, self.recipe)
         except (FileFormatError, OSError) as error:
@@ -171,6 +186,15 @@ def noted(note: Path) -> Recipe | None:
         return Recipe.from_json(note.read_text())
     except (OSError, UnicodeDecodeError, DamagedFile):
         return None
+
+
+def packed(shard: Shard, recipe: Recipe) -> tuple[str, bytes]:
+    """Return the file of a shard: its name, which is a function of the pictures it is about, and its bytes."""
+    digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
+    if shard.augmentation:
+        digests += [shard.columns["images/copy"].tobytes(), shard.augmentation.encode()]
+    name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+    return f"shard-{name}.h5", _image(shard, recipe)
 
 
 def _image(shard: Shard, recipe: Recipe) -> bytes:

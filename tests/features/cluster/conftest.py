@@ -1,0 +1,83 @@
+"""A cluster of three nodes on this machine: a head that only leads, and two that work."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STORE = 100 * 1024**2  # bytes of a node's object store
+
+
+class Cluster:
+    """Ray's own, whose nodes can be lost and added."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster as RayCluster
+
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE}
+        self._cluster = RayCluster(initialize_head=True, head_node_args=head)
+        self.nodes = [self.add(), self.add()]
+
+    @property
+    def address(self) -> str:
+        return f"ray:{self._cluster.address}"
+
+    def add(self, **options: Any) -> Any:
+        return self._cluster.add_node(num_cpus=1, object_store_memory=STORE, **options)
+
+    def lose(self) -> None:
+        """Kill a node as a power cut does; another than the driver's, who would go with it."""
+        import ray
+
+        own = ray.get_runtime_context().get_node_id()
+        lost = next(node for node in self.nodes if node.node_id != own)
+        self.nodes.remove(lost)
+        self._cluster.remove_node(lost, allow_graceful=False)
+
+    @contextmanager
+    def more(self, **options: Any) -> Iterator[None]:
+        """Have one node more for a while."""
+        node = self.add(**options)
+        try:
+            yield
+        finally:
+            self._cluster.remove_node(node, allow_graceful=True)
+            self.mend()
+
+    def mend(self) -> None:
+        """Add what is missing, and wait until all know of it and of what was lost."""
+        import ray
+
+        while len(self.nodes) < 2:
+            self.nodes.append(self.add())
+        with suppress(RuntimeError):
+            ray.init(self._cluster.address, log_to_driver=False, logging_level="ERROR")
+        until = time.monotonic() + 60
+        while {one["NodeID"] for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")} != {
+            node.node_id for node in self.nodes
+        }:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        ray.shutdown()
+
+    def end(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def cluster(cache: Path) -> Iterator[Cluster]:
+    """Give a cluster, whose two working nodes are there before and after each test."""
+    pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
+    root = Path(__file__).resolve().parents[3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        made = Cluster()
+        yield made
+        made.end()
