@@ -13,7 +13,6 @@ from facefeat.engines.keras import silent_stderr
 from facefeat.errors import MissingExtra, UsageError
 
 REACH_SECONDS = 5.0  # to be answered at all
-_LOCAL = "127.0.0.1"
 
 
 def address_of(cluster: str) -> tuple[str, int] | None:
@@ -27,7 +26,7 @@ def address_of(cluster: str) -> tuple[str, int] | None:
     Returns
     -------
     tuple of (str, int) or None
-        ``None``: the cluster that Ray finds on this machine, or one made of this machine.
+        ``None``: the cluster that Ray finds on this machine.
 
     Raises
     ------
@@ -78,17 +77,26 @@ def joined(cluster: str) -> Iterator[Any]:
         return
     if address:
         _reach(*address)
-    try:
-        with silent_stderr():
-            _join(ray, address)
-    except Exception as error:  # Ray raises many kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        where = ":".join(map(str, address)) if address else "this machine"
-        raise UsageError(f"The Ray cluster of {where} cannot be joined: {reason[:300].rstrip('.')}.") from error
+    with silent_stderr():  # what Ray says of a failure is in the error
+        failure = _join(ray, address)
+    if failure is not None:
+        raise _cannot(address, failure) from failure
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _cannot(address: tuple[str, int] | None, failure: Exception) -> UsageError:
+    if address is None and isinstance(failure, ConnectionError):
+        # None is started unasked: it would listen on all of this machine's addresses.
+        return UsageError(
+            "No Ray cluster runs on this machine; start one with: ray start --head, or give the address of one: "
+            "--cluster ray:HOST:PORT"
+        )
+    reason = " ".join(str(failure).split()) or type(failure).__name__
+    where = ":".join(map(str, address)) if address else "this machine"
+    return UsageError(f"The Ray cluster of {where} cannot be joined: {reason[:300].rstrip('.')}.")
 
 
 def _imported() -> Any:
@@ -115,13 +123,12 @@ def _reach(host: str, port: int) -> None:
         ) from error
 
 
-def _join(ray: Any, address: tuple[str, int] | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address:
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        ray.init(address=f"{host}:{address[1]}", **quiet)
-        return
+def _join(ray: Any, address: tuple[str, int] | None) -> Exception | None:
+    """Join, or return why not."""
+    host = f"[{address[0]}]" if address and ":" in address[0] else address and address[0]
+    where = f"{host}:{address[1]}" if address else "auto"
     try:
-        ray.init(address="auto", **quiet)
-    except ConnectionError:  # none is there
-        ray.init(address="local", include_dashboard=False, _node_ip_address=_LOCAL, **quiet)
+        ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises many kinds
+        return error
+    return None

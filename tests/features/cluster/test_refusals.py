@@ -67,6 +67,19 @@ def test_nobody_answers(people: Path, tmp_path: Path) -> None:
     assert said == f"No cluster answers at 127.0.0.1:{port} (Connection refused); start one with: ray start --head"
 
 
+def test_no_cluster_runs_here(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def init(**_: Any) -> None:
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", init)
+    assert refusal(UsageError, people, tmp_path / "f.h5", "ray") == (
+        "No Ray cluster runs on this machine; start one with: ray start --head, or give the address of one: "
+        "--cluster ray:HOST:PORT"
+    )
+
+
 def test_a_node_with_another_facefeat(people: Path, tmp_path: Path, cluster: Cluster) -> None:
     other = tmp_path / "other" / "facefeat-0.0.7.dist-info"
     other.mkdir(parents=True)
