@@ -14,7 +14,9 @@
       LockedError       (RuntimeError)5  another run holds the file
       ExportDiffers     (RuntimeError)1  an exported model gives other answers than the model
       StorageError      (OSError)     6  no space, read-only, or another I/O failure
+      Unreachable       (OSError)     6  a data set at an address that does not answer
       MissingExtra      (ImportError) 7  an optional package is not installed
+      MissingPackage    (ImportError) 7  the same of a package that no extra brings
 
 An error's text is one sentence or two: what was expected, what came, what to do.
 This module imports nothing of the package and nothing heavy.
@@ -34,10 +36,12 @@ __all__ = [
     "InputError",
     "LockedError",
     "MissingExtra",
+    "MissingPackage",
     "NewerFile",
     "PictureRefused",
     "RecipeMismatch",
     "StorageError",
+    "Unreachable",
     "UsageError",
     "unknown_name",
 ]
@@ -116,6 +120,30 @@ class StorageError(FacefeatError, OSError):
     """No space, a read-only place, or another failure of the storage."""
 
     exit_code = 6
+
+
+class Unreachable(FacefeatError, OSError):
+    """A data set at an address that does not answer; what was read before is kept."""
+
+    exit_code = 6
+
+
+class MissingPackage(FacefeatError, ImportError):
+    """A package is needed that no extra brings.
+
+    Parameters
+    ----------
+    package : str
+        As it is imported.
+    purpose : str
+        What needs it, as the subject of the sentence.
+    """
+
+    exit_code = 7
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package}; install it with: pip install {package}")
+        self.package = package
 
 
 class MissingExtra(FacefeatError, ImportError):

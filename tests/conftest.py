@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from facefeat.engines.choose import choose
 from facefeat.engines.network import Engine
 from facefeat.features.encode import plan
 from facefeat.features.extract import extract
+from tests import stores
 from tests.making import write_people
 
 
@@ -50,6 +52,34 @@ def thumb_file(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("thumb")
     data = write_people(folder / "people", {"ada": 6, "bob": 6, "cleo": 6, "dan": 6})
     return extract(data, folder / "features.h5", plan("thumb", faces_mode="none")).file.path
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Give the address of a server that speaks S3."""
+    pytest.importorskip("moto", reason="S3 is tested against moto's server, which is not installed")
+    with stores.serving() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let S3 be that server, with an empty bucket; gives the bucket's address."""
+    stores.use(s3_server, monkeypatch)
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    if files.exists(stores.BUCKET):
+        files.rm(stores.BUCKET, recursive=True)
+    files.mkdir(stores.BUCKET)
+    return f"s3://{stores.BUCKET}"
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """Give the address of an empty file system in memory."""
+    files = fsspec.filesystem("memory")
+    yield "memory://photographs"
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ CODES = {
     "LockedError": 5,
     "ExportDiffers": 1,
     "StorageError": 6,
+    "Unreachable": 6,
     "MissingExtra": 7,
+    "MissingPackage": 7,
 }
 
 
@@ -37,7 +39,9 @@ def test_every_error_has_its_exit_code() -> None:
         (errors.LockedError, RuntimeError),
         (errors.ExportDiffers, RuntimeError),
         (errors.StorageError, OSError),
+        (errors.Unreachable, OSError),
         (errors.MissingExtra, ImportError),
+        (errors.MissingPackage, ImportError),
     ],
 )
 def test_errors_are_also_what_python_calls_them(error: type[Exception], builtin: type[Exception]) -> None:

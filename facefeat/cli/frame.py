@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from facefeat.errors import FacefeatError, StorageError
+from facefeat.errors import FacefeatError, StorageError, UsageError
 
 P = ParamSpec("P")
 Progress = Callable[[str, int, int], None]
@@ -69,6 +70,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         as_json, debug = bool(kwargs.get("as_json")), bool(kwargs.get("debug"))
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
+            _check_paths(kwargs.values())
             command(*args, **kwargs)
         except FacefeatError as error:
             raise typer.Exit(_refuse(error, as_json, debug)) from None
@@ -87,6 +89,15 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             signal.signal(signal.SIGTERM, previous)
 
     return wrapped
+
+
+def _check_paths(values: Iterable[Any]) -> None:
+    """Refuse addresses where a path is expected; they may hold a password, and are not repeated."""
+    for path in (one for value in values for one in (value if isinstance(value, list | tuple) else [value])):
+        if isinstance(path, Path) and re.match("[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE) and not path.exists():
+            raise UsageError(
+                "An address is taken as DATA of facefeat extract only; give a file or folder of this computer here."
+            )
 
 
 def show(result: Callable[[], Any], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
@@ -121,8 +132,6 @@ def write_page(path: Path, page: str, quiet: bool) -> None:
 
 
 def _on_paper(result: Any, path: Path) -> str:
-    import re
-
     from rich.console import Console
 
     console = Console(file=StringIO(), width=100, highlight=False, record=True)

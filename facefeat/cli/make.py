@@ -12,7 +12,9 @@ FeatureFile = Annotated[Path, typer.Argument(help="A feature file.")]
 
 @frame.reported
 def extract(
-    data: Annotated[Path, typer.Argument(help="A folder with one subfolder a person.")],
+    data: Annotated[
+        str, typer.Argument(help="A folder with one subfolder a person, a .tar, or an address: s3://bucket/people.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The feature file.")] = Path("features.h5"),
     backbone: Annotated[str, typer.Option(help="The network; facefeat backbones lists them.")] = "vgg16",
     weights: Annotated[

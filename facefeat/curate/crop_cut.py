@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from facefeat.curate.crop_table import Row
 from facefeat.data.faces import Face, FaceStep
 from facefeat.data.finder import FaceFinder, Opened
-from facefeat.data.folder import DataSet, Entry, unescaped
+from facefeat.data.folder import DataSet, unescaped
+from facefeat.data.listing import Entry
 from facefeat.errors import PictureRefused, StorageError
 from facefeat.features.recipe import RESIZES, canonical_json
 from facefeat.features.store import durable

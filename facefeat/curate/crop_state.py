@@ -15,7 +15,8 @@ from facefeat.curate.crop_cut import CropStep, name_of, refusal
 from facefeat.curate.crop_names import output_names
 from facefeat.curate.crop_table import ORPHANED, PENDING, Row
 from facefeat.data import picture
-from facefeat.data.folder import DataSet, Entry, unescaped
+from facefeat.data.folder import DataSet, unescaped
+from facefeat.data.listing import Entry
 from facefeat.errors import PictureRefused, UsageError
 from facefeat.features import hashes
 from facefeat.features.recipe import canonical_json

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facefeat.curate.findings import KINDS, Finding
 from facefeat.curate.suspects import suspicion
 from facefeat.data import picture
-from facefeat.data.folder import DataSet
+from facefeat.data.folder import DataSet, list_people
 from facefeat.data.quality import SIDE, sharpness
 from facefeat.errors import InputError
 from facefeat.features.compute import Progress
@@ -113,13 +113,14 @@ def examine(
     made = plan_of(known, weights, detector) if known else plan()
     with tempfile.TemporaryDirectory(prefix="facefeat-") as folder:
         output = _copied(features, Path(folder)) if known else features
-        mine = extract(data, output, made, engine=engine, workers=workers, progress=progress)
+        dataset = list_people(data)
+        mine = extract(dataset, output, made, engine=engine, workers=workers, progress=progress)
         theirs = _other(against, Path(folder), made, engine, workers, progress)
         tell("Looking for copies and for faces under a wrong name", 0, 0)
         looked = _Look(mine.file, theirs[1] if theirs else None, random_state, workers)
         found = sorted(looked.findings(), key=lambda one: list(KINDS).index(one.kind))
     return Diagnosis(
-        dataset=mine.dataset,
+        dataset=dataset,
         file=mine.file,
         against=theirs[0] if theirs else None,
         findings=tuple(found),
@@ -150,8 +151,10 @@ def _other(
 ) -> tuple[DataSet, FeatureFile] | None:
     if against is None:
         return None
-    other = extract(against, folder / "against.h5", made, engine=engine, workers=workers, progress=progress)
-    return other.dataset, other.file
+    dataset = list_people(against)
+    return dataset, extract(
+        dataset, folder / "against.h5", made, engine=engine, workers=workers, progress=progress
+    ).file
 
 
 class _Look:

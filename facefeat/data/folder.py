@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facefeat.data import regular
+from facefeat.data.listing import Entry, Listing, Place
+from facefeat.data.regular import Look
 from facefeat.errors import InputError, UsageError
 
 SUFFIXES = frozenset(
@@ -22,74 +25,35 @@ NOBODY = ""  # whose the pictures are that lie beside the folders, where they co
 _IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 
 
-@dataclass(frozen=True, slots=True)  # there may be very many
-class Entry:
-    """One file of a data set.
-
-    Attributes
-    ----------
-    path : str
-        Relative to the data set, forward slashes, escaped text.
-    person : int
-        Index into the data set's people.
-    refusal : str
-        A code where the listing already knows that the file is not to be read (``link_outside``), else ``''``.
-    """
-
-    path: str
-    person: int
-    refusal: str = ""
-
-
 @dataclass(frozen=True)
-class DataSet:
+class DataSet(Listing):
     """A folder of people.
 
     Attributes
     ----------
     root : Path
-    people : tuple of str
-        Sorted; the names of the subfolders that hold at least one file.
-    entries : tuple of Entry
-        Sorted by person, then path.
-    empty : tuple of str
-        Subfolders without a file.
-    loose : tuple of str
-        Pictures, by their suffix, that lie beside the subfolders and so belong to nobody.
-    linked : tuple of str
-        Folders that are links, which are not entered.
     """
 
     root: Path
-    people: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    empty: tuple[str, ...] = ()
-    loose: tuple[str, ...] = ()
-    linked: tuple[str, ...] = ()
 
     def file(self, path: str) -> Path:
         """Return where the file of an entry's path lies."""
         return self.root / unescaped(path)
 
+    @property
+    def place(self) -> bytes:
+        """The folder itself, whatever links lead to it."""
+        return os.fsencode(os.path.realpath(self.root))
+
     def read(self, path: str) -> bytes:
-        """Return the bytes of an entry's file.
-
-        Parameters
-        ----------
-        path : str
-
-        Returns
-        -------
-        bytes
-
-        Raises
-        ------
-        PictureRefused
-            ``unreadable``, ``not_a_file``, ``empty`` or ``too_many_bytes``.
-        """
+        """Return the bytes of an entry's file; see ``Listing``."""
         from facefeat.data import picture  # a listing alone decodes nothing
 
         return picture.read(self.file(path))
+
+    def look(self, path: str, again: bool = False) -> Look | None:
+        """Tell what an entry's file looks like; see ``Listing``."""
+        return regular.look(self.file(path))
 
 
 def list_people(root: str | Path) -> DataSet:
@@ -114,24 +78,57 @@ def list_people(root: str | Path) -> DataSet:
     """
     root = Path(root)
     folders, loose, linked = top_level(root)
-    if not folders:
-        raise InputError(_nobody(root, loose))
     real_root = os.path.realpath(root)
-    files = {folder: sorted(_files(root, folder, real_root)) for folder in folders}
+    return DataSet(*arranged(root, {folder: _files(root, folder, real_root) for folder in folders}, loose, linked))
+
+
+def arranged(
+    root: Place,
+    found: Mapping[str, Iterable[tuple[str, str]]],
+    loose: Sequence[str],
+    linked: Sequence[str] = (),
+    *,
+    nested: bool = False,
+) -> tuple[Place, tuple[str, ...], tuple[Entry, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Put what was found into the order of a listing.
+
+    Parameters
+    ----------
+    root : Path or str
+    found : mapping of str to iterable of (path, refusal)
+        The files of each folder; both escaped.
+    loose, linked : sequence of str
+    nested : bool, default=False
+        Files may all lie in further folders.
+
+    Returns
+    -------
+    tuple
+        The attributes of a ``Listing``, in its order.
+
+    Raises
+    ------
+    InputError
+        If there are no folders with files; the sentence says what was found instead.
+    """
+    if not found:
+        raise InputError(_nobody(root, loose))
+    folders = sorted(found)
+    files = {folder: sorted(found[folder]) for folder in folders}
     people = tuple(folder for folder in folders if files[folder])
     if not people:
         raise InputError(
             f"{root} has subfolders but no files in them: one folder a person, with pictures, is expected."
         )
-    if all("/" in path.partition("/")[2] for folder in people for path, _ in files[folder]):
-        deeper = ", ".join(str(root / unescaped(folder)) for folder in people[:3])
+    if not nested and all("/" in path.partition("/")[2] for folder in people for path, _ in files[folder]):
+        deeper = ", ".join(_below(root, unescaped(folder)) for folder in people[:3])
         raise InputError(
             f"The subfolders of {root} hold only further folders: the people seem to be one level deeper. "
             f"Give one of these instead: {deeper}."
         )
     entries = (Entry(path, index, refusal) for index, folder in enumerate(people) for path, refusal in files[folder])
     empty = tuple(folder for folder in folders if not files[folder])
-    return DataSet(root, people, tuple(entries), empty, tuple(loose), tuple(linked))
+    return root, people, tuple(entries), empty, tuple(sorted(loose)), tuple(sorted(linked))
 
 
 def list_strangers(root: str | Path) -> DataSet:
@@ -187,15 +184,16 @@ def top_level(root: Path) -> tuple[list[str], list[str], list[str]]:
     """
     try:
         with os.scandir(root) as found:
-            entries = sorted((entry for entry in found if _counts(entry.name)), key=lambda entry: entry.name)
+            entries = sorted((entry for entry in found if counts(entry.name)), key=lambda entry: entry.name)
     except FileNotFoundError:
         raise InputError(f"There is no folder {root}.") from None
     except NotADirectoryError:
-        raise InputError(f"{root} is a file; a folder with one subfolder a person is expected.") from None
+        tar = "; a tar is read by facefeat extract only" if root.suffix.lower() == ".tar" else ""
+        raise InputError(f"{root} is a file; a folder with one subfolder a person is expected{tar}.") from None
     except OSError as error:
         raise InputError(f"The folder {root} cannot be read: {error.strerror}.") from error
     folders = sorted(escaped(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
-    loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and _looks_like_picture(entry.name)]
+    loose = [escaped(entry.name) for entry in entries if not entry.is_dir() and looks_like_picture(entry.name)]
     linked = [escaped(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
     return folders, sorted(loose), sorted(linked)
 
@@ -282,8 +280,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _nobody(root: Path, loose: list[str]) -> str:
-    expected = f"one subfolder a person is expected, such as {root / 'Anna' / '1.jpg'}"
+def _below(root: Path | str, name: str) -> str:
+    return str(root / name) if isinstance(root, Path) else f"{root}/{name}"
+
+
+def _nobody(root: Path | str, loose: Sequence[str]) -> str:
+    expected = f"one subfolder a person is expected, such as {_below(root, os.path.join('Anna', '1.jpg'))}"
     if loose:
         return f"{root} holds {len(loose)} picture{'s' if len(loose) > 1 else ''} but no subfolders; {expected}."
     return f"{root} has no subfolders; {expected}."
@@ -296,7 +298,7 @@ def _files(root: Path, folder: str, real_root: str) -> Iterator[tuple[str, str]]
         current = waiting.pop()
         try:
             with os.scandir(root / unescaped(current)) as found:
-                entries = [entry for entry in found if _counts(entry.name)]
+                entries = [entry for entry in found if counts(entry.name)]
         except OSError:
             yield current, "unreadable"
             continue
@@ -322,9 +324,35 @@ def _loose_refusal(file: Path, real_root: str) -> str:
     return _link_refusal(str(file), real_root) if file.is_symlink() else ""
 
 
-def _counts(name: str) -> bool:
+def inside(name: str) -> tuple[str, str] | None:
+    """Read a name that is no file's, with slashes, as the listing of a folder would.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    path, refusal : str
+        Escaped text, and the code where it is not to be read. ``None`` where something in it is hidden.
+
+    Examples
+    --------
+    >>> inside("ada/1.png"), inside("ada/.git/1.png"), inside("ada/../bob/1.png")
+    (('ada/1.png', ''), None, ('ada/%2E%2E/bob/1.png', 'link_outside'))
+    """
+    parts = name.split("/")
+    if not all(counts(part) for part in parts if part not in ("", "..")):
+        return None
+    path = "/".join("%2E%2E" if part == ".." else escaped(part) for part in parts)
+    return path, "link_outside" if ".." in parts else ""
+
+
+def counts(name: str) -> bool:
+    """Tell whether a file or folder of that name is looked at: hidden ones are not."""
     return not name.startswith(".") and name.lower() not in _IGNORED
 
 
-def _looks_like_picture(name: str) -> bool:
+def looks_like_picture(name: str) -> bool:
+    """Tell whether a name ends as those of pictures do."""
     return name.rpartition(".")[2].lower() in SUFFIXES

@@ -111,13 +111,24 @@ def read(path: str | Path) -> bytes:
         try:
             size = os.fstat(handle).st_size
             if size > MAX_BYTES:
-                raise PictureRefused("too_many_bytes", _too_many(size))
+                raise too_many(size)
             data = file.read((size or MAX_BYTES) + 1)  # a buffer of the size asked for is made first
         except OSError as error:
             raise PictureRefused("unreadable", f"The file cannot be read: {error.strerror}.") from error
     if not data:
-        raise PictureRefused("empty", "The file is empty.")
+        raise empty()
     return data
+
+
+def too_many(n_bytes: int) -> PictureRefused:
+    """Build the refusal of a file of more than ``MAX_BYTES``."""
+    message = f"{n_bytes / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read."
+    return PictureRefused("too_many_bytes", message)
+
+
+def empty() -> PictureRefused:
+    """Build the refusal of a file without bytes."""
+    return PictureRefused("empty", "The file is empty.")
 
 
 def checked(data: bytes) -> bytes:
@@ -129,7 +140,7 @@ def checked(data: bytes) -> bytes:
         ``empty`` or ``too_many_bytes``.
     """
     if len(data) > MAX_BYTES:
-        raise PictureRefused("too_many_bytes", _too_many(len(data)))
+        raise too_many(len(data))
     if not data:
         raise PictureRefused("empty", "There are no bytes.")
     return data
@@ -179,7 +190,3 @@ def decode_for(data: bytes, *, longer: int = 0, shorter: int = 0) -> Decoded:
         As ``decode``.
     """
     return isolated.decode(data, longer, shorter)
-
-
-def _too_many(size: int) -> str:
-    return f"{size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read."

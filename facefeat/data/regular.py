@@ -5,7 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 from pathlib import Path
+from typing import NamedTuple
+
+_LOOK = struct.Struct("<QqqQQ")  # size, times of change of the bytes and of the entry in nanoseconds, inode, device
+LOOK_BYTES = _LOOK.size
+
+
+class Look(NamedTuple):
+    """What a file looks like without being read: one that looks the same has the same bytes.
+
+    Attributes
+    ----------
+    mark : bytes
+        ``LOOK_BYTES`` long.
+    changed : float
+        When it last changed, in seconds since 1970; a second change that soon may bear the same time. 0 where the mark
+        depends on the bytes themselves.
+    """
+
+    mark: bytes
+    changed: float
 
 
 class NotRegular(OSError):
@@ -52,3 +73,26 @@ def opened(path: str | Path) -> int:
         os.close(handle)
         raise NotRegular(stat.S_ISDIR(mode))
     return handle
+
+
+def look(path: str | Path) -> Look | None:
+    """Tell what a file looks like: its size, times, inode and device.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Look or None
+        ``None`` where there is no regular file.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    most = 2**64 - 1  # some systems count inodes in 128 bits
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return Look(_LOOK.pack(status.st_size, *times, status.st_ino & most, status.st_dev & most), max(times) / 1e9)

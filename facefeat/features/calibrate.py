@@ -30,7 +30,7 @@ def calibrated(
         Of numerics int8.
     pictures : sequence of (path, SHA-256 of its bytes)
     read : callable
-        Gives the bytes of a path's file, or raises PictureRefused, as ``DataSet.read`` does.
+        Gives the bytes of a path's file, or raises PictureRefused, as ``Listing.read`` does.
     threads : int or None
         Cores to use.
 

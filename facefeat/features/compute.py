@@ -112,7 +112,7 @@ def compute(
     ----------
     todo : iterable of Task
     read : callable
-        Gives the bytes of a path's file, or raises PictureRefused, as ``DataSet.read`` does.
+        Gives the bytes of a path's file, or raises PictureRefused, as ``Listing.read`` does.
     encoder : Encoder
     keep : callable
         Takes each finished shard. Also called for a last short one when the run is stopped, so that

@@ -15,7 +15,8 @@ import numpy as np
 
 from facefeat.data import picture
 from facefeat.data.augment import AUGMENTATION, Augmentation
-from facefeat.data.folder import DataSet, Entry, list_people
+from facefeat.data.listing import Entry, Listing
+from facefeat.data.remote import list_data
 from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError, UsageError
 from facefeat.features import hashes
 from facefeat.features.calibrate import calibrated
@@ -53,7 +54,7 @@ class Extraction:
     ran_on : str
         Engine, device and precision in words.
     seconds : Seconds
-    dataset : DataSet
+    dataset : Listing
     nodes : tuple of NodeShare
         What each node of a cluster did; empty for a run on this machine.
     """
@@ -69,12 +70,12 @@ class Extraction:
     whole: int
     ran_on: str
     seconds: Seconds
-    dataset: DataSet
+    dataset: Listing
     nodes: tuple[NodeShare, ...] = ()
 
 
 def extract(
-    data: str | Path | DataSet,
+    data: str | Path | Listing,
     output: str | Path,
     plan: Plan,
     *,
@@ -99,8 +100,9 @@ def extract(
 
     Parameters
     ----------
-    data : path-like or DataSet
-        One subfolder a person; or what is listed already.
+    data : path-like or Listing
+        A folder with one subfolder a person, a tar, the address of either, or what is listed already; see
+        ``facefeat.data.remote.list_data``.
     output : path-like
         The feature file.
     plan : Plan
@@ -140,6 +142,8 @@ def extract(
         A number of copies that cannot be.
     InputError
         No usable picture, or no folder of people.
+    Unreachable, MissingExtra, MissingPackage
+        Of an address; what was computed is kept.
     RecipeMismatch
         The output holds vectors of another recipe, and ``overwrite`` is off.
     LockedError
@@ -149,7 +153,7 @@ def extract(
     started, workers = time.perf_counter(), max(workers, 1)
     output = Path(output)
     _check_copies(augment)
-    dataset = data if isinstance(data, DataSet) else list_people(data)
+    dataset = data if isinstance(data, Listing) else list_data(data)
     seconds = Seconds()
     tell = progress or (lambda what, done, total: None)
     plan = _settled(plan, engine, precision, dataset, output, workers, tell)
@@ -199,7 +203,7 @@ def _check_copies(augment: int | None) -> None:
 
 def _extraction(
     file: FeatureFile,
-    dataset: DataSet,
+    dataset: Listing,
     contents: Contents,
     known: Known,
     *,
@@ -230,7 +234,7 @@ def _extraction(
 
 
 def _settled(
-    plan: Plan, engine: str, precision: str, dataset: DataSet, output: Path, workers: int, tell: Progress
+    plan: Plan, engine: str, precision: str, dataset: Listing, output: Path, workers: int, tell: Progress
 ) -> Plan:
     """Fill in what a recipe does not say before pictures are seen: from an earlier run, else anew."""
     if precision == "int8":
@@ -277,7 +281,7 @@ def _known(before: FeatureFile | None, folder: WorkFolder, ranges: Augmentation,
     return known
 
 
-def _hashed(dataset: DataSet, workers: int, rehash: bool, tell: Progress, seconds: Seconds) -> list[bytes]:
+def _hashed(dataset: Listing, workers: int, rehash: bool, tell: Progress, seconds: Seconds) -> list[bytes]:
     started = time.perf_counter()
     digests = hashes.of_all(
         dataset, workers=workers, rehash=rehash, tell=lambda done, total: tell("reading", done, total)
@@ -326,7 +330,7 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
         )
 
 
-def _contents(dataset: DataSet, digests: Sequence[bytes], known: Known, each: int) -> Contents:
+def _contents(dataset: Listing, digests: Sequence[bytes], known: Known, each: int) -> Contents:
     """Decide for each entry: a row with those of its copies, or skipped."""
     skipped = [
         _skipped(dataset, entry, digest, known)
@@ -346,7 +350,7 @@ def _contents(dataset: DataSet, digests: Sequence[bytes], known: Known, each: in
     return Contents.of(rows, known.pieces, skipped, joined(known.makers), known.augmentation)
 
 
-def _skipped(dataset: DataSet, entry: Entry, digest: bytes, known: Known) -> Skipped:
+def _skipped(dataset: Listing, entry: Entry, digest: bytes, known: Known) -> Skipped:
     """Say why an entry is no row."""
     if entry.refusal:
         return Skipped(entry.path, digest, entry.refusal, picture.CODES[entry.refusal].capitalize() + ".")

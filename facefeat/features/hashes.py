@@ -1,6 +1,7 @@
 """The SHA-256 of every picture of a data set, not read again where a file is as it was.
 
-What a file looked like when it was hashed (size, times, inode, device) is noted in the user's cache folder.
+What a file looked like when it was hashed (size, times, inode, device; of an object at an address its size and ETag, or
+what is there in its place) is noted in the user's cache folder.
 A file that looks the same is not read again, unless it changed so shortly before it was hashed that a
 second change could bear the same time.
 """
@@ -9,19 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-import struct
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from facefeat.data.folder import DataSet, Entry
+from facefeat.data.listing import Entry, Listing
+from facefeat.data.regular import LOOK_BYTES
 from facefeat.engines.openvino import cache_folder
-from facefeat.errors import PictureRefused, StorageError
+from facefeat.errors import PictureRefused, StorageError, Unreachable
 from facefeat.features.recipe import canonical_json
 from facefeat.features.store import durable
 
@@ -30,18 +29,17 @@ SETTLED = 2.0  # seconds; the coarsest times that file systems in use keep
 
 _FORMAT = "facefeat hashes 2"
 _BLOCK = 1024
-_LOOK = struct.Struct("<QqqQQ")  # size, times of change of the bytes and of the entry in nanoseconds, inode, device
 _Notes = dict[str, bytes]  # by path, the look and the hash in one piece: there may be very many
 
 
 def of_all(
-    dataset: DataSet, *, workers: int = 2, rehash: bool = False, tell: Callable[[int, int], None] | None = None
+    dataset: Listing, *, workers: int = 2, rehash: bool = False, tell: Callable[[int, int], None] | None = None
 ) -> list[bytes]:
     """Hash every file of a data set.
 
     Parameters
     ----------
-    dataset : DataSet
+    dataset : Listing
     workers : int, default=2
         Threads that read.
     rehash : bool, default=False
@@ -58,16 +56,16 @@ def of_all(
     noted = {} if rehash else _read(note)
     digests: list[bytes] = []
     looks: _Notes = {}
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for start in range(0, len(dataset.entries), _BLOCK):  # what is asked of a pool takes memory until it is done
-            block = dataset.entries[start : start + _BLOCK]
-            found = pool.map(lambda entry: _hashed(dataset, entry, noted.get(entry.path)), block)
-            for entry, (look, digest) in zip(block, found, strict=True):
-                digests.append(digest)
-                if look is not None:
-                    looks[entry.path] = look + digest
-                if tell:
-                    tell(len(digests), len(dataset.entries))
+    try:
+        for entry, (look, digest) in _in_order(dataset, noted, max(workers, dataset.at_once)):
+            digests.append(digest)
+            if look is not None:
+                looks[entry.path] = look + digest
+            if tell:
+                tell(len(digests), len(dataset.entries))
+    except Unreachable:  # what came before need not be fetched again
+        _write(note, noted | looks)
+        raise
     if looks != noted:
         _write(note, looks)
     return digests
@@ -105,37 +103,33 @@ def forget(person: str) -> int:
     return n
 
 
-def _hashed(dataset: DataSet, entry: Entry, noted: bytes | None) -> tuple[bytes | None, bytes]:
+def _in_order(dataset: Listing, noted: _Notes, threads: int) -> Iterator[tuple[Entry, tuple[bytes | None, bytes]]]:
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(dataset.entries), _BLOCK):  # what is asked of a pool takes memory until it is done
+            block = dataset.entries[start : start + _BLOCK]
+            found = pool.map(lambda entry: _hashed(dataset, entry, noted.get(entry.path)), block)
+            yield from zip(block, found, strict=True)
+
+
+def _hashed(dataset: Listing, entry: Entry, noted: bytes | None) -> tuple[bytes | None, bytes]:
     """Return what the file looks like, if that may be noted, and its hash."""
     if entry.refusal:
         return None, UNREADABLE
-    file, started = dataset.file(entry.path), time.time()
-    before = _look(file)
-    if noted and before == noted[: _LOOK.size]:
-        return before, noted[_LOOK.size :]
+    started = time.time()
+    before = dataset.look(entry.path)
+    if noted and before and before.mark == noted[:LOOK_BYTES]:
+        return before.mark, noted[LOOK_BYTES:]
     try:
         digest = hashlib.sha256(dataset.read(entry.path)).digest()
     except PictureRefused:
         return None, UNREADABLE
-    settled = before is not None and max(_LOOK.unpack(before)[1:3]) / 1e9 < started - SETTLED
-    return (before if settled and _look(file) == before else None), digest
+    if before is None or before.changed >= started - SETTLED or dataset.look(entry.path, again=True) != before:
+        return None, digest
+    return before.mark, digest
 
 
-def _look(file: Path) -> bytes | None:
-    try:
-        status = os.stat(file)
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    most = 2**64 - 1  # some systems count inodes in 128 bits
-    return _LOOK.pack(
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & most, status.st_dev & most
-    )
-
-
-def _note_of(dataset: DataSet) -> Path:
-    place = hashlib.sha256(os.fsencode(os.path.realpath(dataset.root))).hexdigest()
+def _note_of(dataset: Listing) -> Path:
+    place = hashlib.sha256(dataset.place).hexdigest()
     return cache_folder() / "hashes" / f"{place[:32]}.json"
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facefeat.data.folder import Entry, escaped, list_people, unescaped
+from facefeat.data.folder import escaped, list_people, unescaped
+from facefeat.data.listing import Entry
 from facefeat.errors import InputError
 
 NAMES = st.text(st.one_of(st.characters(codec="utf-8"), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facefeat.data.folder import NOBODY, Entry, list_people, list_strangers
+from facefeat.data.folder import NOBODY, list_people, list_strangers
 from facefeat.data.layout import read_layout
+from facefeat.data.listing import Entry
 from facefeat.errors import InputError
 from tests.data.test_folder import touch
 
