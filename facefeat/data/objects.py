@@ -84,6 +84,8 @@ class Store:
     """
 
     def __init__(self, address: str) -> None:
+        scheme, _, place = address.partition("://")
+        address = f"{scheme.lower()}://{place}"
         self.address = shown(address)
         self._is_secret = self.address.rstrip("/") != address.rstrip("/")
         self._files, self.root = self._opened(address)
@@ -193,14 +195,14 @@ class Store:
 
     def _silent(self, error: BaseException) -> Unreachable:
         said = self._said(error)
-        return Unreachable(f"{self.address} does not answer: {said}. What is done is kept; try the same again.")
+        return Unreachable(f"{self.address} cannot be read now: {said}. What is done is kept; try the same again.")
 
     def _said(self, error: BaseException) -> str:
-        """Return the first line of what an error says, without secrets."""
+        """Return what an error says on one line, without secrets."""
         text = str(error).strip()
         if self._is_secret or not text:  # it may be in there in any form
             return type(error).__name__
-        return re.sub(r"\?[^\s\"']*", "", _SECRET.sub("", text.splitlines()[0])).rstrip(".")
+        return re.sub(r"\?[^\s\"']*", "", _SECRET.sub("", " ".join(text.split()))).rstrip(".")
 
 
 def look(info: Mapping[str, Any]) -> Look | None:

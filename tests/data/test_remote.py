@@ -13,7 +13,15 @@ from facefeat.data import folder, objects
 from facefeat.data.objects import Store
 from facefeat.data.regular import LOOK_BYTES, Look
 from facefeat.data.remote import list_data, list_people
-from facefeat.errors import FacefeatError, InputError, MissingExtra, MissingPackage, PictureRefused, UsageError
+from facefeat.errors import (
+    FacefeatError,
+    InputError,
+    MissingExtra,
+    MissingPackage,
+    PictureRefused,
+    Unreachable,
+    UsageError,
+)
 from tests.stores import put
 
 NAMES = ("Zoë", "100%", "%41", "a b", "[1]", "*", "x#y?z", "quote'\"", "tab\t", "Caf\u0065\u0301", "new\nline")
@@ -147,6 +155,14 @@ def test_passwords_are_not_repeated(address: str) -> None:
     assert "127.0.0.1:1/people" in text
     assert not any(part in text for part in ("anna", "heim", "imlich", "lich", "token", "@"))
     assert caught.value.__suppress_context__
+
+
+def test_a_bucket_that_cannot_be(s3: str) -> None:
+    with pytest.raises(Unreachable) as caught:
+        list_people("S3://No bucket!/people")
+    assert str(caught.value).startswith(
+        's3://No bucket!/people cannot be read now: Parameter validation failed: Invalid bucket name "No bucket!": '
+    )
 
 
 @pytest.mark.parametrize("address", ["s3://bucket/a@b/c:d@e", "http://host:8080/a@b", "memory://a:b"])

@@ -191,6 +191,16 @@ def test_a_compressed_tar_and_one_that_is_not_there(tmp_path: Path) -> None:
         list_data(tmp_path / "none.tar")
 
 
+def test_who_reads_folders_only_says_who_reads_tars(tmp_path: Path) -> None:
+    (tmp_path / "people.tar").write_bytes(tarred(PEOPLE))
+    with pytest.raises(InputError) as caught:
+        folder.list_people(tmp_path / "people.tar")
+    assert str(caught.value) == (
+        f"{tmp_path}/people.tar is a file; a folder with one subfolder a person is expected; "
+        "a tar is read by facefeat extract only."
+    )
+
+
 def test_a_folder_may_be_called_like_a_tar(tmp_path: Path) -> None:
     (tmp_path / "people.tar" / "ada").mkdir(parents=True)
     (tmp_path / "people.tar" / "ada" / "1.png").write_bytes(b"x")

@@ -209,7 +209,7 @@ def test_a_server_that_is_not_there_is_said_soon(tmp_path: Path, monkeypatch: py
     with pytest.raises(Unreachable) as caught:
         run("s3://photographs/people", tmp_path / "made.h5")
     assert str(caught.value) == (
-        "s3://photographs/people does not answer: Could not connect to the endpoint URL: "
+        "s3://photographs/people cannot be read now: Could not connect to the endpoint URL: "
         f'"{endpoint}/photographs". What is done is kept; try the same again.'
     )
     assert not (tmp_path / "made.h5").exists()
