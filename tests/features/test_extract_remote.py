@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from facefeat.cli.app import app
-from facefeat.data import objects
+from facefeat.data import folder, objects
 from facefeat.data.objects import Store
+from facefeat.data.remote import list_data
 from facefeat.errors import InputError, Unreachable
-from facefeat.features import compute
+from facefeat.features import compute, hashes
 from facefeat.features.encode import plan
 from facefeat.features.extract import Extraction, extract
 from facefeat.features.store.file import read
@@ -180,6 +181,30 @@ def test_a_store_that_falls_silent_loses_nothing_computed(
     assert not (tmp_path / "made.h5").exists()
     made = run(address, tmp_path / "made.h5")
     assert 0 < made.computed < 5 and made.file.path.read_bytes() == local(data)
+
+
+def test_what_was_hashed_before_it_fell_silent_is_not_fetched_again(
+    data: Path, s3: str, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, plain = put(data, s3), Store.fetched
+
+    def failing(self: Store, key: str, start: int, end: int) -> bytes:
+        if key.endswith("ada/03.png"):
+            raise Unreachable("It does not answer.")
+        return plain(self, key, start, end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "fetched", failing)
+        with pytest.raises(Unreachable):
+            hashes.of_all(list_data(address))
+    fetched.clear()
+    found = list_data(address)
+    digests = hashes.of_all(found)
+    assert Counter(fetched) == {"03.png": 1, "02.png": 1, "text.png": 1}  # ada/deep/02.png, behind it
+    wanted = [hashlib.sha256((data / folder.unescaped(one.path)).read_bytes()).digest() for one in found.entries]
+    assert digests == [
+        bytes(32) if one.path == "ada/empty.png" else sha for one, sha in zip(found.entries, wanted, strict=True)
+    ]
 
 
 def test_the_command_takes_an_address(data: Path, tmp_path: Path, memory: str) -> None:
