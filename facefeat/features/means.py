@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from facefeat.data.augment import Augmentation
-from facefeat.data.folder import DataSet
+from facefeat.data.listing import Listing
 from facefeat.engines.network import describe
 from facefeat.features.compute import NodeShare, Progress, Seconds, Task, compute
 from facefeat.features.encode import Encoder, Plan, engine_for
@@ -20,7 +20,7 @@ class Means:
 
     Attributes
     ----------
-    dataset : DataSet
+    dataset : Listing
     plan : Plan
     engine, precision : str
     batch_size : int or None
@@ -28,7 +28,7 @@ class Means:
     ranges : Augmentation
     """
 
-    dataset: DataSet
+    dataset: Listing
     plan: Plan
     engine: str
     precision: str

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from facefeat.data.folder import DataSet
-from facefeat.errors import PictureRefused, StorageError, unknown_name
+from facefeat.data.listing import Listing
+from facefeat.errors import PictureRefused, StorageError, UsageError, unknown_name
 from facefeat.features.cluster.connect import joined
 from facefeat.features.cluster.job import Job, Node, list_to_json
 from facefeat.features.cluster.nodes import SHARDS, nodes_of, survey
@@ -198,14 +199,19 @@ def opened(cluster: str, means: Means, output: Path, shards: str) -> Iterator[Cl
 
     Raises
     ------
-    UsageError, MissingExtra
-        As ``facefeat.features.cluster.connect.joined``.
+    UsageError
+        If the data set is no folder, or as ``facefeat.features.cluster.connect.joined``.
+    MissingExtra
     FacefeatError
         As ``facefeat.features.cluster.nodes.survey``.
     """
     if shards not in SHARDS:
         raise unknown_name("way of shards", shards, SHARDS)
     plan, dataset = means.plan, means.dataset
+    if not isinstance(dataset, DataSet):
+        raise UsageError(
+            f"--cluster takes a folder that every node sees, and {dataset.root} is none; copy it to one, or leave --cluster out."
+        )
     with joined(cluster) as ray:
         nodes = nodes_of(ray)
         cores, gpu = _actor(nodes, means)
@@ -243,7 +249,7 @@ def _absolute(path: str | Path | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
-def _seen(dataset: DataSet) -> dict[str, bytes]:
+def _seen(dataset: Listing) -> dict[str, bytes]:
     """Hash the first and the last picture, by which nodes tell whether they see the same."""
     found = {}
     for entry in (dataset.entries[0], dataset.entries[-1]):
