@@ -21,7 +21,9 @@ def class_means(rows: Table, index: NDArray[np.intp]) -> NDArray[np.float64]:
     counts = np.bincount(index)
     sums = np.zeros((len(counts), rows.shape[1]))
     for block in blocks(*rows.shape):
-        np.add.at(sums, index[block], rows[block].astype(np.float64, copy=False))
+        # np.add.at adds the same in the same order, and takes forty times as long
+        for who, row in zip(index[block].tolist(), rows[block].astype(np.float64, copy=False), strict=True):
+            sums[who] += row
     return sums / counts[:, None]
 
 

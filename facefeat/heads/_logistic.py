@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 MOST_SCORES = 2**25  # pictures times people; scikit-learn holds several tables of that size
+_SCORES = 2**24  # of a block, where there are more: the products with fewer would be small ones
 
 
 def fit_logistic(classifier: Any, space: Space) -> Any:
     """Fit scikit-learn's ``LogisticRegression`` in shared coordinates.
 
     Where those are the features, its own ``fit`` does. Where they are not, or where it would take too much memory,
-    the same steps are taken here. L-BFGS takes the same steps whatever the coordinates, but stops when no number of
+    the same steps are taken here, on rows that are scaled as they are asked for. L-BFGS takes the same steps whatever the coordinates, but stops when no number of
     the gradient exceeds ``tol``, and that depends on them: with many features it stops long before the optimum. So
     the gradient is looked at as the features have it, and the solution is the one that ``fit`` finds there. Rows are
     taken in blocks; no table of pictures by people is ever held.
@@ -94,8 +95,9 @@ class _Rule:
     """
 
     def __init__(self, space: Space, C: float, tol: float) -> None:
-        self.space, self.rows, self.tol = space, space.rows, tol
-        self.penalty = 1.0 / (C * len(self.rows))
+        self.space, self.rows, self.tol = space, space.streamed, tol
+        self.n, self.is_large = len(space.train), len(space.train) * len(space.classes) > MOST_SCORES
+        self.penalty = 1.0 / (C * self.n)
         n_classes = len(space.classes)
         self.shape = (n_classes if n_classes > 2 else 1, self.rows.shape[1] + 1)
         self.settled = False
@@ -106,19 +108,23 @@ class _Rule:
         loss = 0.5 * self.penalty * float(np.sum(weights**2))
         gradient = np.empty(self.shape)
         gradient[:, :-1], gradient[:, -1] = self.penalty * weights, 0
-        n, dtype = len(self.rows), self.rows.dtype
-        typed = weights.astype(dtype, copy=False)
-        for block in blocks(n, len(self.space.classes)):
+        n = self.n
+        for block in blocks(n, len(self.space.classes), _SCORES if self.is_large else None):
             rows = self.rows[block]
-            # Products may be of float32; a loss of float32 would mislead the search for a step.
-            lost, error = self._errors((rows @ typed.T).astype(np.float64) + intercept, self.space.index[block])
+            scores = rows @ weights.astype(rows.dtype, copy=False).T
+            if (
+                not self.is_large
+            ):  # products may be of float32; so few losses of float32 would mislead the search for a step
+                scores = scores.astype(np.float64)
+            scores += intercept.astype(scores.dtype, copy=False)
+            lost, error = self._errors(scores, self.space.index[block])
             loss += lost / n
-            gradient[:, :-1] += error.astype(dtype, copy=False).T @ rows / n
-            gradient[:, -1] += error.sum(axis=0) / n
+            gradient[:, :-1] += error.astype(rows.dtype, copy=False).T @ rows / n
+            gradient[:, -1] += error.sum(axis=0, dtype=np.float64) / n
         self.gradient = gradient
         return loss, gradient.ravel()
 
-    def _errors(self, scores: NDArray[np.float64], index: NDArray[np.intp]) -> tuple[float, NDArray[np.float64]]:
+    def _errors(self, scores: NDArray[Any], index: NDArray[np.intp]) -> tuple[float, NDArray[Any]]:
         """Return the loss of some rows, summed, and by how much each probability is off."""
         if len(self.space.classes) == 2:
             scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
@@ -126,9 +132,9 @@ class _Rule:
         scores -= scores.max(axis=1, keepdims=True)
         right = scores[own]
         np.exp(scores, out=scores)
-        totals = scores.sum(axis=1, keepdims=True)
+        totals = scores.sum(axis=1, keepdims=True, dtype=np.float64)
         loss = float(np.sum(np.log(totals[:, 0]) - right))
-        scores /= totals
+        scores /= totals.astype(scores.dtype, copy=False)
         scores[own] -= 1
         return loss, scores[:, -self.shape[0] :]
 

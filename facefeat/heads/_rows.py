@@ -8,7 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facefeat.features.store import sealed
+
 _NUMBERS = 2**21  # of a block: 16 MB in float64
+_LARGE = 2**28  # bytes of a table, from which on what was read of it is let go of
 
 
 class Table(Protocol):
@@ -22,10 +25,28 @@ class Table(Protocol):
         """Return some rows."""
 
 
-def blocks(n_rows: int, width: int) -> Iterator[slice]:
+def blocks(n_rows: int, width: int, numbers: int | None = None) -> Iterator[slice]:
     """Cut rows into blocks of bounded memory, in order."""
-    size = max(1, _NUMBERS // max(width, 1))
+    size = max(1, (numbers or _NUMBERS) // max(width, 1))
     yield from (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def taken(table: NDArray[Any], rows: slice | NDArray[np.int64]) -> NDArray[Any]:
+    """Copy rows of a table that may be mapped from a file; a large one does not stay in memory for it.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_rows, width)
+    rows : slice or ndarray of int64
+
+    Returns
+    -------
+    ndarray of shape (n_taken, width)
+    """
+    found = np.array(table[rows])
+    if table.nbytes > _LARGE:
+        sealed.release(table)
+    return found
 
 
 def training_rows(estimator: Any, X: ArrayLike, y: ArrayLike, dtype: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -195,6 +195,12 @@ class RowSpace(Space):
         parts = [weights @ self._scaled_block(number, room) for number, room in enumerate(rooms)]
         return self._spread(np.concatenate(parts, axis=1))
 
+    @property
+    def streamed(self) -> NDArray[np.float64]:
+        """The coordinates of the training rows; they are few numbers."""
+        found: NDArray[np.float64] = self.rows
+        return found
+
     def exceeds(self, vectors: NDArray[np.float64], bound: float) -> bool:
         """Tell whether vectors of these coordinates, given as scaled features, have a number larger in size."""
         if np.linalg.norm(vectors) > bound * np.sqrt(len(vectors) * self.n_features):

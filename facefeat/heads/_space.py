@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.heads._covariance import WithinPersons
-from facefeat.heads._rows import blocks
+from facefeat.heads._rows import Table, blocks, taken
 from facefeat.heads._scaling import scaled
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Space:
         """Learn the scaling, block by block."""
         root, scale = self.scaling[:-1], self.scaling[-1]
         for block in blocks(len(self.train), self.n_features):
-            rows = self.X[self.train[block]]
+            rows = taken(self.X, self.train[block])
             if not np.isfinite(rows).all():
                 raise ValueError("The vectors are not all finite numbers.")
             scale.partial_fit(root.fit_transform(rows) if len(root) else rows)
@@ -81,6 +81,11 @@ class Space:
         """Coordinates of the training rows, shape (n_images, width)."""
         rows: NDArray[Any] = self._once(self._rows)
         return rows
+
+    @property
+    def streamed(self) -> Table:
+        """The same rows, scaled block by block as they are asked for, where nobody holds them yet."""
+        return self._made["_rows"][0] if "_rows" in self._made else _Scaled(self)
 
     @property
     def within(self) -> WithinPersons:
@@ -99,7 +104,7 @@ class Space:
 
     def scaled(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return rows of the table after scaling, shape (len(rows), n_features)."""
-        found: NDArray[Any] = self.scaling.transform(self.X[rows])
+        found: NDArray[Any] = self.scaling.transform(taken(self.X, rows))
         return found
 
     def in_features(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,8 +123,7 @@ class Space:
         return rows
 
     def _within(self) -> WithinPersons:
-        rows = self._made["_rows"][0] if "_rows" in self._made else _Scaled(self)
-        return WithinPersons.of(rows, self.index)
+        return WithinPersons.of(self.streamed, self.index)
 
     def begin(self) -> None:
         """Begin to count what another head uses."""

@@ -1,18 +1,19 @@
 """The bytes of a bundle, from anybody: archives, arrays and schemas are checked before anything is made of them.
 
 What is too large, lies about its size, names a place, a type or a loader that a fitted head does not need is refused
-here, by one sentence. No array is allocated and no object is constructed in this module: an array is a view of the bytes.
+here, by one sentence. No array is allocated and no object is constructed in this module: an array is a view of the bytes,
+and a large member one of the archive.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from facefeat.data import regular
 from facefeat.errors import DamagedFile, ForeignFile, InputError, StorageError
+from facefeat.learn.pieces import Held
 
 MAX_BYTES = 8 * 1024**3
 MAX_RATIO = 200  # of a member's size to its size in the archive
@@ -29,6 +31,8 @@ MAX_TEXT = 16 * 1024**2  # bytes of JSON or Markdown
 MAX_MEMBERS = 10_000
 MAX_SIDE = 2**25  # of an array without numbers; any other side is bounded by the bytes there are
 
+_LARGE = 16 * 1024**2  # bytes of a member that is not copied out of its archive
+_BLOCK = 2**22  # numbers that are looked at together
 _SCHEMA = "schema.json"
 _MAX_DEPTH = 40  # of objects in objects
 _NPY = re.compile(
@@ -80,12 +84,12 @@ def contents(path: Path) -> bytes:
             raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def opened(data: bytes, whose: str) -> zipfile.ZipFile:
+def opened(data: bytes | memoryview, whose: str) -> zipfile.ZipFile:
     """Read the directory of an archive, and refuse what no part of a bundle has.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
     whose : str
         The subject of the sentence.
 
@@ -101,9 +105,9 @@ def opened(data: bytes, whose: str) -> zipfile.ZipFile:
     DamagedFile
     """
     try:
-        if data.count(b"PK\1\2") > MAX_MEMBERS:
+        if _entries(data) > MAX_MEMBERS:
             raise DamagedFile(f"{whose} is refused: it has more than {MAX_MEMBERS:,} members.")
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(Held(data))
         infos = archive.infolist()
     except DamagedFile:
         raise
@@ -134,8 +138,14 @@ def opened(data: bytes, whose: str) -> zipfile.ZipFile:
     return archive
 
 
-def member(archive: zipfile.ZipFile, name: str, whose: str) -> bytes:
-    """Unpack one member, and no byte more than the directory says it has.
+def _entries(data: bytes | memoryview) -> int:
+    """Count what may be entries of an archive's directory."""
+    mark = b"PK\1\2"
+    return data.count(mark) if isinstance(data, bytes) else sum(1 for _ in re.finditer(re.escape(mark), data))
+
+
+def member(archive: zipfile.ZipFile, name: str, whose: str) -> bytes | memoryview:
+    """Unpack one member, and no byte more than the directory says it has; a large one is looked at where it lies.
 
     Raises
     ------
@@ -144,6 +154,8 @@ def member(archive: zipfile.ZipFile, name: str, whose: str) -> bytes:
     info = archive.getinfo(name)
     try:
         with archive.open(info) as file:
+            if info.compress_type == zipfile.ZIP_STORED and info.file_size > _LARGE:
+                return _in_place(archive, info)
             # Not file.read(): it unpacks whatever the member holds, and compares sizes afterwards.
             data = file.read(info.file_size + 1)
     except Exception as error:  # zipfile and zlib raise many kinds on malformed data
@@ -153,7 +165,18 @@ def member(archive: zipfile.ZipFile, name: str, whose: str) -> bytes:
     return data
 
 
-def parsed(text: bytes, whose: str) -> Any:
+def _in_place(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> memoryview:
+    """Return a stored member without copying it, after its checksum was compared."""
+    held: memoryview = archive.fp.held  # type: ignore[union-attr]
+    header = held[info.header_offset : info.header_offset + 30]
+    start = info.header_offset + 30 + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+    found = held[start : start + info.file_size]
+    if not len(found) == info.file_size == info.compress_size or zlib.crc32(found) != info.CRC:
+        raise ValueError("a member is cut off, or is not what its checksum says")
+    return found
+
+
+def parsed(text: bytes | memoryview, whose: str) -> Any:
     """Read JSON of finite numbers and whole characters, in which no key comes twice.
 
     Raises
@@ -162,7 +185,11 @@ def parsed(text: bytes, whose: str) -> Any:
     """
     try:
         value = json.loads(
-            text.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite, parse_int=_whole
+            bytes(text).decode(),
+            object_pairs_hook=_unique,
+            parse_float=_finite,
+            parse_constant=_finite,
+            parse_int=_whole,
         )
         json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written or shown
     except (ValueError, RecursionError) as error:
@@ -191,12 +218,12 @@ def _whole(text: str) -> int:
     return number
 
 
-def arrays(data: bytes, names: Collection[str], whose: str) -> dict[str, NDArray[Any]]:
+def arrays(data: bytes | memoryview, names: Collection[str], whose: str) -> dict[str, NDArray[Any]]:
     """Read an .npz of exactly these arrays, without copying their numbers.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
     names : collection of str
         Without ``.npy``.
     whose : str
@@ -216,12 +243,12 @@ def arrays(data: bytes, names: Collection[str], whose: str) -> dict[str, NDArray
     return {name: array(members[f"{name}.npy"], f"{name}.npy in {whose}") for name in names}
 
 
-def array(data: bytes, whose: str) -> NDArray[Any]:
+def array(data: bytes | memoryview, whose: str) -> NDArray[Any]:
     """Read an array whose header says neither more nor less than there is.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
         In the format .npy.
     whose : str
 
@@ -251,18 +278,20 @@ def array(data: bytes, whose: str) -> NDArray[Any]:
         raise DamagedFile(f"{whose} is refused: its header claims other sizes than it has.")
     if not dtype.isnative or len(shape) > 4:
         raise DamagedFile(f"{whose} is refused: its numbers are stored in a way that is not read.")
-    numbers = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if found[2] == b"True" else "C")
-    if dtype.kind == "f" and not np.isfinite(numbers).all():
-        raise DamagedFile(f"{whose} is damaged: it holds numbers that are not finite.")
-    return numbers
+    numbers = np.frombuffer(data, dtype, offset=start)
+    if dtype.kind == "f":
+        blocks = (numbers[at : at + _BLOCK] for at in range(0, len(numbers), _BLOCK))
+        if not all(np.isfinite(block).all() for block in blocks):
+            raise DamagedFile(f"{whose} is damaged: it holds numbers that are not finite.")
+    return numbers.reshape(shape, order="F" if found[2] == b"True" else "C")
 
 
-def checked_skops(data: bytes, types: Collection[str], whose: str) -> tuple[Any, dict[str, NDArray[Any]]]:
+def checked_skops(data: bytes | memoryview, types: Collection[str], whose: str) -> tuple[Any, dict[str, NDArray[Any]]]:
     """Read what a file of skops would construct: plain values, arrays, and objects of the types given.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
     types : collection of str
         Full names.
     whose : str
@@ -292,7 +321,7 @@ def checked_skops(data: bytes, types: Collection[str], whose: str) -> tuple[Any,
     return schema, arrays
 
 
-def _stored(data: bytes, whose: str) -> dict[str, bytes]:
+def _stored(data: bytes | memoryview, whose: str) -> dict[str, bytes | memoryview]:
     """Read an archive within the bundle; facefeat compresses none, so none can grow."""
     try:
         archive = opened(data, whose)

@@ -145,8 +145,7 @@ def _unknown(path: Path) -> FileFormatError:
 
 def _check_bundle(path: Path, found: Findings) -> None:
     try:
-        bundle = bundles.read(path)
-        right = _own_right(bundle)
+        counts = _counts(bundles.read(path))
     except (FileFormatError, MissingExtra, StorageError) as error:
         found.refuse(path, error)
         return
@@ -154,12 +153,14 @@ def _check_bundle(path: Path, found: Findings) -> None:
         reason = archives.one_line(error)
         found.refuse(path, DamagedFile(f"{path} is damaged: its head cannot name its own pictures ({reason})."))
         return
-    found.counts |= {
-        "people": len(bundle.people),
-        "gallery": len(bundle.gallery.pictures.paths),
-        "gallery_right": right,
-    }
+    found.counts |= counts
     found.damage(path, _of_archive(path))
+
+
+def _counts(bundle: Bundle) -> dict[str, int]:
+    """Count the people and pictures of a model, and what its head does with them."""
+    n = len(bundle.gallery.pictures.paths)
+    return {"people": len(bundle.people), "gallery": n, "gallery_right": _own_right(bundle)}
 
 
 def _own_right(bundle: Bundle) -> int:
@@ -179,7 +180,7 @@ def _of_archive(path: Path) -> Iterator[str]:
     data = archives.contents(path)
     archive = archives.opened(data, str(path))
     infos = archive.infolist()
-    if max(info.file_size for info in infos) <= _PLAIN_BYTES and data != _as_written(infos, data):
+    if max(info.file_size for info in infos) <= _PLAIN_BYTES and not _is_as_written(infos, data):
         yield "its archive is not as it was written, though what is in it has its checksums"
     names = [info.filename for info in infos]
     other = [
@@ -192,19 +193,22 @@ def _of_archive(path: Path) -> Iterator[str]:
         yield f"{other[0]} is not packed as it was written, though it has its checksum"
 
 
-def _as_written(infos: list[zipfile.ZipInfo], data: bytes) -> bytes:
-    """Put an archive together from its members as facefeat does."""
-    members, directory = b"", b""
+def _is_as_written(infos: list[zipfile.ZipInfo], data: bytes) -> bool:
+    """Tell whether an archive is what facefeat puts together from its members."""
+    at, directory = 0, b""
     for info in infos:
         name = info.filename.encode()
         sizes = (info.CRC, info.compress_size, info.file_size, len(name), 0)
         common = struct.pack("<HHHHHIIIHH", 20, 0, info.compress_type, 0, _DATE, *sizes)
         system = info.create_system if info.create_system in _SYSTEMS else _SYSTEMS[0]
-        place = struct.pack("<HHHII", 0, 0, 0, 0o600 << 16, len(members))
+        place = struct.pack("<HHHII", 0, 0, 0, 0o600 << 16, at)
         directory += b"PK\1\2" + bytes([20, system]) + common + place + name
-        members += b"PK\3\4" + common + name + _stream(info, data)
-    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, len(infos), len(infos), len(directory), len(members), 0)
-    return members + directory + end
+        header = b"PK\3\4" + common + name
+        if info.header_offset != at or data[at : at + len(header)] != header:
+            return False
+        at += len(header) + info.compress_size
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, len(infos), len(infos), len(directory), at, 0)
+    return data[at:] == directory + end
 
 
 def _stream(info: zipfile.ZipInfo, data: bytes) -> bytes:
@@ -212,6 +216,6 @@ def _stream(info: zipfile.ZipInfo, data: bytes) -> bytes:
     return data[start : start + info.compress_size]
 
 
-def _deflated(content: bytes) -> bytes:
+def _deflated(content: bytes | memoryview) -> bytes:
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
     return packer.compress(content) + packer.flush()

@@ -16,13 +16,15 @@ from facefeat.data.quality import SIDE
 from facefeat.data.registration import agreement_among
 from facefeat.features import backbone as backbones
 from facefeat.features.layers import parts
+from facefeat.features.store import sealed
 from facefeat.features.store.file import FeatureFile
 from facefeat.learn.threads import side_by_side
 
 AGREEMENT = 0.985  # of details, from which on two faces are of one photograph
 ALIKE = 0.5  # cosine of vectors less their mean, from which on faces are looked at; copies have .5 in 95 of 100 cases
 NEAREST = 20  # faces that each is compared with at most
-EVERYBODY = 50_000  # rows; in larger tables only pictures of one person are compared
+EVERYBODY = 50_000  # rows; in larger tables only pictures of one person are compared,
+FEW = 2  # and each with so many others at most: what takes a minute of a thousand people would take hours
 
 _BLOCK_BYTES = 64 * 1024**2
 _PAIRS = 256  # that are laid on each other together
@@ -108,8 +110,11 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None, workers: in
     if len(rows) < 2:
         return []
     mean = _mean(faces.vectors, rows)  # less the mean of their person alone, copies would be less alike
-    parts = [rows] if len(rows) <= EVERYBODY else _by_person(rows, faces.person)
-    pairs = [_alike(faces, faces, part, part, mean) for part in parts if len(part) > 1]
+    if len(rows) <= EVERYBODY:
+        pairs = [_alike(faces, faces, rows, rows, mean)]
+    else:
+        parts = _by_person(rows, faces.person)
+        pairs = [_alike(faces, faces, part, part, mean, FEW) for part in parts if len(part) > 1]
     found = _agreeing(faces, faces, np.concatenate(pairs), workers) if pairs else []
     return sorted(found, key=lambda near: (near.first, near.second))
 
@@ -190,7 +195,12 @@ def _by_person(rows: NDArray[np.int64], person: NDArray[np.integer]) -> list[NDA
 
 
 def _alike(
-    faces: Faces, others: Faces, rows: NDArray[np.int64], columns: NDArray[np.int64], mean: NDArray[np.float32]
+    faces: Faces,
+    others: Faces,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    mean: NDArray[np.float32],
+    nearest: int = NEAREST,
 ) -> Pairs:
     """Return the pairs whose vectors, less a mean, are alike; within one table each pair once."""
     within = faces is others
@@ -202,8 +212,9 @@ def _alike(
         cosines = _directions(faces.vectors[here], mean) @ there.T
         if within:
             cosines[here[:, None] >= columns] = -1
-        i, j = _largest(cosines)
+        i, j = _largest(cosines, nearest)
         found.append(np.stack([here[i], columns[j]], axis=1))
+    sealed.release(faces.vectors)
     return np.concatenate(found)
 
 
@@ -224,13 +235,13 @@ def _finite(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.nan_to_num(vectors.astype(np.float32), posinf=0.0, neginf=0.0)
 
 
-def _largest(cosines: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _largest(cosines: NDArray[np.float32], nearest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of each row's largest cosines, if they are large enough; of equal ones the first."""
     enough = cosines >= ALIKE
-    for row in np.flatnonzero(enough.sum(axis=1) > NEAREST):
-        large = np.flatnonzero(cosines[row] >= np.partition(cosines[row], -NEAREST)[-NEAREST])
+    for row in np.flatnonzero(enough.sum(axis=1) > nearest):
+        large = np.flatnonzero(cosines[row] >= np.partition(cosines[row], -nearest)[-nearest])
         enough[row] = False
-        enough[row, large[np.argsort(-cosines[row, large], kind="stable")[:NEAREST]]] = True
+        enough[row, large[np.argsort(-cosines[row, large], kind="stable")[:nearest]]] = True
     i, j = np.nonzero(enough)
     return i, j
 
@@ -243,6 +254,7 @@ def _agreeing(faces: Faces, others: Faces, pairs: Pairs, workers: int = 1) -> li
         one, first = np.unique(part[:, 0], return_inverse=True)
         other, second = np.unique(part[:, 1], return_inverse=True)
         pixels = np.concatenate([faces.pixels[one], others.pixels[other]])
+        sealed.release(faces.pixels)
         return _best_agreement(pixels, first.reshape(-1), second.reshape(-1) + len(one))
 
     found = np.concatenate([np.empty(0, np.float32), *side_by_side(agreements, parts, workers)])

@@ -15,7 +15,7 @@ from facefeat.errors import InputError, UsageError
 from facefeat.features import backbone as backbones
 from facefeat.features.compute import Progress
 from facefeat.features.store.file import FeatureFile
-from facefeat.heads._rows import blocks
+from facefeat.heads._rows import blocks, taken
 from facefeat.learn import bundle as bundles
 from facefeat.learn import head as heads
 from facefeat.learn.assemble import Design, assembled, confidence_of, model_card
@@ -117,7 +117,7 @@ def fit(
         params, searched = _searched(head, params, X, groups, file, random_state, workers)
         how = f"{how} {searched}".strip()
     design = Design(file.recipe, head, layer, params, fpir, random_state)
-    gallery = Gallery(X.astype(np.float16), y, file.paths, np.asarray(file.sha256), _faces(file, keep_faces))
+    gallery = Gallery(_rounded(X), y, file.paths, np.array(file.sha256), _faces(file, keep_faces))
     bundle = assembled(
         design, file.people, gallery, X, groups, confidence=confidence, scores=scores, workers=workers, progress=tell
     )
@@ -128,12 +128,20 @@ def fit(
 def _numbers(file: FeatureFile, layer: str) -> NDArray[np.float32]:
     """Return the vectors of a layer, if a bundle can keep them."""
     X, most = finite_vectors(file, layer), float(np.finfo(np.float16).max)
-    largest = max(float(np.abs(X[block]).max()) for block in blocks(*X.shape))
+    largest = max(float(np.abs(taken(X, block)).max()) for block in blocks(*X.shape))
     if largest > most:
         raise InputError(
             f"{layer} has numbers over {most:,.0f}, more than a model keeps; use another layer or pooling."
         )
     return X
+
+
+def _rounded(X: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return vectors as a bundle keeps them, without holding more than a block of those that are read."""
+    rounded = np.empty(X.shape, np.float16)
+    for block in blocks(*X.shape):
+        rounded[block] = taken(X, block)
+    return rounded
 
 
 def _faces(file: FeatureFile, keep: bool) -> NDArray[np.uint8]:

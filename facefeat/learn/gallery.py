@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from facefeat.data.quality import SIDE
 from facefeat.errors import DamagedFile
-from facefeat.learn import archive
+from facefeat.learn import archive, pieces
 
 MOST_FACES = 20_000  # whose grey pixels are kept; they would make larger galleries twice as large
 
@@ -66,18 +65,22 @@ class Gallery:
         """Number of rows that are augmented copies."""
         return len(self.paths) - len(self.pictures.paths)
 
+    def to_pieces(self) -> pieces.Pieces:
+        """Lay it out as an .npz of plain arrays, none of which is copied."""
+        paths = np.array([path.encode() for path in self.paths]) if self.paths else np.empty(0, "S1")
+        return pieces.npz(
+            {
+                "vectors": self.vectors,
+                "person": self.person,
+                "paths": paths,
+                "sha256": self.sha256,
+                "pixels": self.pixels,
+            }
+        )
+
     def to_bytes(self) -> bytes:
         """Write it as an .npz of plain arrays."""
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            vectors=self.vectors,
-            person=self.person,
-            paths=np.array([path.encode() for path in self.paths]) if self.paths else np.empty(0, "S1"),
-            sha256=self.sha256,
-            pixels=self.pixels,
-        )
-        return buffer.getvalue()
+        return b"".join(self.to_pieces())
 
     def without(self, who: int) -> Gallery:
         """Take everything of one person out; those after move up by one."""
@@ -130,12 +133,12 @@ class Gallery:
         )
 
 
-def read_gallery(data: bytes, people: tuple[str, ...], whose: str, version: int) -> Gallery:
+def read_gallery(data: bytes | memoryview, people: tuple[str, ...], whose: str, version: int) -> Gallery:
     """Read a gallery, which may come from anybody.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
         An .npz.
     people : tuple of str
     whose : str

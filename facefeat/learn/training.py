@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facefeat.errors import DamagedFile
 from facefeat.features.store.file import FeatureFile
-from facefeat.heads._rows import blocks
+from facefeat.heads._rows import blocks, taken
 from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
@@ -30,7 +30,7 @@ def finite_vectors(file: FeatureFile, layer: str) -> NDArray[np.float32]:
         If a number is not finite.
     """
     X = file.vectors(layer)
-    if not all(np.isfinite(X[block]).all() for block in blocks(*X.shape)):
+    if not all(np.isfinite(taken(X, block)).all() for block in blocks(*X.shape)):
         raise DamagedFile(f"{file.path} is damaged: its vectors of {layer} are not all finite numbers.")
     return X
 

@@ -23,6 +23,7 @@ from facefeat.learn.threads import side_by_side
 from facefeat.learn.training import TrainingSet
 
 PEOPLE_FOLDS = 5
+MOST_JUDGED = 100_000  # strangers' pictures that choose the threshold, and known faces beside them; drawn from more
 MIN_PEOPLE = 3
 SCORE = ("prototype", {"whiten": True})  # the head that strangers are refused by, and its knobs
 NO_THRESHOLD = -1.0  # the lowest cosine there is: every face is given a name
@@ -110,7 +111,8 @@ def choose_threshold(
 
     People are dealt into five parts. Each part in turn is left out whole; the score is fitted on four
     fifths of the others' pictures. The pictures of those left out are strangers, the last fifth of the
-    others' are known faces. The threshold is the strangers' quantile, or, where nearly all known faces
+    others' are known faces; of tables with more than ``MOST_JUDGED`` pictures, that share of both is drawn.
+    The threshold is the strangers' quantile, or, where nearly all known faces
     lie above it, midway to the lowest of them.
 
     Parameters
@@ -142,7 +144,8 @@ def choose_threshold(
     if not len(strangers):
         return _not_measurable(fpir, "too few pictures to leave people out")
     value, n = expected_threshold(strangers, fpir), len(strangers)
-    how = f"chosen on {n} pictures of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} %"
+    drawn = f", drawn from {n_all}," if (n_all := len(pictures_of(y, own))) > MOST_JUDGED else ""
+    how = f"chosen on {n} pictures{drawn} of {len(people)} people, each left out in turn, for an FPIR of {100 * fpir:.2g} %"
     lowest = float(np.quantile(known, SPARED)) if len(known) else value
     if lowest > value:  # strangers and known faces lie apart: nearer to neither is safer against the next stranger
         value = (value + lowest) / 2
@@ -192,6 +195,7 @@ def _parts(
     order = np.random.default_rng(random_state).permutation(len(people))
     cut = folds(y, groups, people, own=own, n_folds=PEOPLE_FOLDS, random_state=random_state).splits
     pictures = pictures_of(y, own)
+    share = min(1.0, MOST_JUDGED / len(pictures))
     vectors = Vectors(X)
 
     def part(number: int) -> _Part:
@@ -201,10 +205,17 @@ def _parts(
             return np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, np.int64)
         space = vectors.space(y, train)
         score = heads.fit_shared(SCORE[0], heads.build(*SCORE)[-1], space)
-        strangers = pictures[outside[pictures]]
+        strangers, test = (_drawn(rows, share, [random_state, number]) for rows in (pictures[outside[pictures]], test))
         return _best(score, space, strangers)[0], *_best(score, space, test), strangers
 
     return list(side_by_side(part, range(n_parts), workers))
+
+
+def _drawn(rows: NDArray[np.int64], share: float, seed: list[int]) -> NDArray[np.int64]:
+    """Draw a share of some rows, rising."""
+    if share >= 1:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, round(share * len(rows)), replace=False))
 
 
 def _best(score: Any, space: Space, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -38,13 +38,14 @@ def unlike(path: Path) -> StorageError:
     return StorageError(f"{path} could not be written: what was read back is not what was written.")
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, *parts: bytes | memoryview) -> None:
     """Write a whole file beside its place, sync it, and rename it; its folder is made where it is missing.
 
     Parameters
     ----------
     path : Path
-    data : bytes
+    *parts : bytes or memoryview
+        One after the other.
 
     Raises
     ------
@@ -54,7 +55,8 @@ def write(path: Path, data: bytes) -> None:
     with storage_errors(path):
         make_folder(path.parent)
         with beside(path) as (handle, _):
-            write_all(handle, data)
+            for part in parts:
+                write_all(handle, part)
 
 
 @contextmanager
