@@ -30,6 +30,7 @@ from facefeat.learn.unknown import SCORE, choose_threshold
 PROBABILITY_FOLDS = 5
 SLOW_FOLDS = 3  # for the probabilities of heads that take long
 MANY = 20_000  # pictures, of which one fold is enough for the probabilities
+TESTED = 1000  # pictures in that fold whose scores are looked at, or more where people are few
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,10 @@ def _confidence(
     except InputError:
         return None
     if len(y) > MANY:
-        cut = replace(cut, splits=cut.splits[:1], repeat_of=cut.repeat_of[:1])
-    step = step_of(len(cut.tested), len(people))
+        train, test = cut.splits[0]
+        step = min(step_of(len(test), len(people)), -(-len(test) // TESTED))
+        cut = replace(cut, splits=((train, test[::step]),), repeat_of=cut.repeat_of[:1])
+    step = 1 if len(y) > MANY else step_of(len(cut.tested), len(people))
     results = cross_validate(X, y, cut.splits, [Trial(design.head, design.params)], workers, step=step)[0]
     if any(isinstance(result, str) for result in results):
         return None

@@ -24,7 +24,8 @@ AGREEMENT = 0.985  # of details, from which on two faces are of one photograph
 ALIKE = 0.5  # cosine of vectors less their mean, from which on faces are looked at; copies have .5 in 95 of 100 cases
 NEAREST = 20  # faces that each is compared with at most
 EVERYBODY = 50_000  # rows; in larger tables only pictures of one person are compared,
-FEW = 2  # and each with so many others at most: what takes a minute of a thousand people would take hours
+FEW = 5  # others there that each is compared with at most
+MOST_PAIRS = 2**19  # that are looked at there, the most alike first: a pair takes a fifth of a millisecond
 
 _BLOCK_BYTES = 64 * 1024**2
 _PAIRS = 256  # that are laid on each other together
@@ -111,11 +112,11 @@ def near_copies(faces: Faces, rows: NDArray[np.int64] | None = None, workers: in
         return []
     mean = _mean(faces.vectors, rows)  # less the mean of their person alone, copies would be less alike
     if len(rows) <= EVERYBODY:
-        pairs = [_alike(faces, faces, rows, rows, mean)]
+        pairs = _alike(faces, faces, rows, rows, mean)[0]
     else:
         parts = _by_person(rows, faces.person)
-        pairs = [_alike(faces, faces, part, part, mean, FEW) for part in parts if len(part) > 1]
-    found = _agreeing(faces, faces, np.concatenate(pairs), workers) if pairs else []
+        pairs = _most_alike([_alike(faces, faces, part, part, mean, FEW) for part in parts if len(part) > 1])
+    found = _agreeing(faces, faces, pairs, workers)
     return sorted(found, key=lambda near: (near.first, near.second))
 
 
@@ -128,7 +129,7 @@ def near_copies_between(faces: Faces, others: Faces) -> list[Near]:
         ``first`` is a row of ``faces``, ``second`` one of ``others``.
     """
     rows, columns = np.arange(len(faces.person)), np.arange(len(others.person))
-    pairs = _alike(faces, others, rows, columns, _mean(others.vectors, columns))
+    pairs = _alike(faces, others, rows, columns, _mean(others.vectors, columns))[0]
     return _agreeing(faces, others, pairs)
 
 
@@ -201,12 +202,12 @@ def _alike(
     columns: NDArray[np.int64],
     mean: NDArray[np.float32],
     nearest: int = NEAREST,
-) -> Pairs:
-    """Return the pairs whose vectors, less a mean, are alike; within one table each pair once."""
+) -> tuple[Pairs, NDArray[np.float32]]:
+    """Return the pairs whose vectors, less a mean, are alike, and how alike; within one table each pair once."""
     within = faces is others
     there = _directions(others.vectors[columns], mean)
     step = max(1, _BLOCK_BYTES // (4 * len(columns)))
-    found = [np.empty((0, 2), np.int64)]
+    found, alike = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
     for start in range(0, len(rows), step):
         here = rows[start : start + step]
         cosines = _directions(faces.vectors[here], mean) @ there.T
@@ -214,8 +215,17 @@ def _alike(
             cosines[here[:, None] >= columns] = -1
         i, j = _largest(cosines, nearest)
         found.append(np.stack([here[i], columns[j]], axis=1))
+        alike.append(cosines[i, j])
     sealed.release(faces.vectors)
-    return np.concatenate(found)
+    return np.concatenate(found), np.concatenate(alike)
+
+
+def _most_alike(found: list[tuple[Pairs, NDArray[np.float32]]]) -> Pairs:
+    """Join the pairs of several people; of more than ``MOST_PAIRS`` keep those that are most alike, in their order."""
+    if not found:
+        return np.empty((0, 2), np.int64)
+    pairs, alike = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return pairs[np.sort(np.argsort(-alike, kind="stable")[:MOST_PAIRS])]
 
 
 def _mean(vectors: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -16,6 +16,9 @@ from facefeat.learn.calibration import logits, probabilities
 from facefeat.learn.unknown import NO_THRESHOLD, directions, to_means
 
 N_NEAREST = 3
+MOST_EXACT = 2**25  # numbers of a gallery whose directions are kept in float64
+
+_BLOCK = 2**22  # numbers of a larger one that are worked on together
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ class Naming:
         return None if self.threshold <= NO_THRESHOLD else self.score - self.threshold
 
 
-def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.float64] | None = None) -> list[Naming]:
+def namings(
+    bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.floating[Any]] | None = None
+) -> list[Naming]:
     """Name faces by their vectors, with or without the nearest training pictures.
 
     Raises
@@ -200,16 +205,28 @@ def _numbers(bundle: Bundle, X: NDArray[Any]) -> _Numbers:
     return scores, cosines, sure, towards
 
 
-def gallery_directions(bundle: Bundle) -> NDArray[np.float64]:
-    """Return the directions of the training pictures, augmented copies left out; shape (n_pictures, n_features)."""
+def gallery_directions(bundle: Bundle) -> NDArray[np.floating[Any]]:
+    """Return the directions of the training pictures, augmented copies left out.
+
+    Returns
+    -------
+    ndarray of shape (n_pictures, n_features)
+        float64; float32 of galleries with more than ``MOST_EXACT`` numbers, where it saves gigabytes.
+    """
+    X = bundle.gallery.pictures.vectors
     with np.errstate(all="ignore"):  # see _numbers
-        return directions(bundle.unknown, bundle.gallery.pictures.vectors.astype(np.float32))
+        if X.size <= MOST_EXACT:
+            return directions(bundle.unknown, X.astype(np.float32))
+        found = np.empty(X.shape, np.float32)
+        for block in blocks(len(X), X.shape[1], _BLOCK):
+            found[block] = directions(bundle.unknown, X[block].astype(np.float32))
+    return found
 
 
-def _alike(bundle: Bundle, towards: NDArray[np.float64], gallery: NDArray[np.float64]) -> NDArray[np.float64]:
+def _alike(bundle: Bundle, towards: NDArray[np.float64], gallery: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the cosine of each face to each training picture, both given by their directions."""
     with np.errstate(all="ignore"):
-        own: NDArray[np.float64] = towards @ gallery.T
+        own = np.asarray(towards.astype(gallery.dtype, copy=False) @ gallery.T, np.float64)
     if not np.isfinite(own).all():
         raise _no_score(bundle)
     return own

@@ -40,7 +40,7 @@ from facefeat.features.store.shards import Shard, WorkFolder
 LAYER, WIDTH = "block5_pool", 512
 EACH = 100  # rows a person
 SHARD = 10_000
-DIRECTIONS, SPREAD = 64, 0.8  # in which people differ; how pictures of one differ beside people
+DIRECTIONS, SPREAD = 64, 0.6  # in which people differ; how pictures of one differ beside people
 MADE_BY = {"engine": "none", "device": "drawn at random", "precision": "float32", "versions": {}}
 
 
