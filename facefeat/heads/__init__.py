@@ -15,6 +15,7 @@ A head is a module with
   ``cost(n_images, n_features, n_people)``, roughly the seconds of a fold, so that tables which are too large for it
   are compared without it; ``fit_shared(classifier, space)`` with ``in_features(classifier, space)``, for a head
   that depends on inner products alone: it is fitted beside others on rows that were scaled and decomposed once;
+  ``fit_streamed(classifier, space)``, for another head, by which it is fitted on tables that are not held in memory;
   and ``in_layers(classifier, rows)``, the fitted classifier in layers of Keras, without which a model cannot be exported.
 
 docs/adding-a-head.md has a worked example.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from facefeat.features.store import sealed
 
 _NUMBERS = 2**21  # of a block: 16 MB in float64
-_LARGE = 2**28  # bytes of a table, from which on what was read of it is let go of
+LARGE = 2**28  # bytes of a table, from which on what was read of it is let go of
 
 
 class Table(Protocol):
@@ -21,7 +21,7 @@ class Table(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Rows and numbers in each."""
 
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
+    def __getitem__(self, rows: slice | NDArray[np.int64], /) -> NDArray[Any]:
         """Return some rows."""
 
 
@@ -44,7 +44,7 @@ def taken(table: NDArray[Any], rows: slice | NDArray[np.int64]) -> NDArray[Any]:
     ndarray of shape (n_taken, width)
     """
     found = np.array(table[rows])
-    if table.nbytes > _LARGE:
+    if table.nbytes > LARGE:
         sealed.release(table)
     return found
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.heads._covariance import WithinPersons
+from facefeat.heads._rows import LARGE
 from facefeat.heads._scaling import SignedRoot
 from facefeat.heads._space import Space
 
@@ -44,6 +45,11 @@ class Vectors:
             if root not in self._columns:
                 self._columns[root] = Columns(self.X, root)
             return self._columns[root]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the table is one that heads should read in parts rather than hold."""
+        return self.X.nbytes > LARGE and len(self.X) > MOST_ROWS
 
     def space(self, y: NDArray[Any], train: NDArray[np.int64], root: bool = True) -> Space:
         """Return the coordinates of a training set: a basis of its rows where that is narrower, else the features.

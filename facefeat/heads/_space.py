@@ -152,5 +152,5 @@ class _Scaled:
     def __init__(self, space: Space) -> None:
         self.space, self.shape = space, (len(space.train), space.n_features)
 
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[Any]:
         return self.space.scaled(self.space.train[rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from facefeat.heads import _layers
 from facefeat.heads._estimator import Classifier, rows_of, softmax
 from facefeat.heads._fitted import check_array
-from facefeat.heads._rows import training_rows
+from facefeat.heads._rows import Table, blocks, require_two, training_rows
 from facefeat.heads._scaling import TRUSTED as _SCALING
 from facefeat.heads._scaling import check_scaling, scaled
 
+if TYPE_CHECKING:
+    from facefeat.heads._space import Space
+
 MIN_STEPS = 8  # of training in an epoch
 
-_Rows = tuple[NDArray[np.float32], NDArray[np.intp]]
+_NUMBERS = 2**25  # of rows, or of what they become, whose loss is found together
 
 SUMMARY = "dense network trained with Keras: Dense, Dropout, softmax"
 SLOW = True
@@ -76,6 +79,11 @@ def build(
         random_state=random_state,
     )
     return scaled(network, root)
+
+
+def fit_streamed(classifier: Any, space: Space) -> Any:
+    """Fit on rows that are read and scaled batch by batch; see ``facefeat.learn.head.StreamingHead``."""
+    return classifier.fit_table(space.streamed, space.index, space.classes)
 
 
 def cost(n_images: int, n_features: int, n_people: int) -> float:
@@ -154,10 +162,28 @@ class DenseClassifier(Classifier):
         self
         """
         rows, index = training_rows(self, X, y, np.float32)
+        return self.fit_table(rows, index, self.classes_)
+
+    def fit_table(self, rows: Table, index: NDArray[np.intp], classes: NDArray[Any]) -> Self:
+        """Train the network on a table of which a batch at a time is asked for.
+
+        Parameters
+        ----------
+        rows : Table of shape (n_images, n_features)
+            Finite numbers.
+        index : ndarray of shape (n_images,)
+            Into ``classes``.
+        classes : ndarray of shape (n_classes,)
+
+        Returns
+        -------
+        self
+        """
+        require_two(classes)
+        self.classes_, self.n_features_in_ = classes, rows.shape[1]
         train, held_out = self._set_aside(index)
         with _seeded(self.random_state) as keras:
-            model = self._compiled(keras, rows.shape[1])
-            best = self._train(model, (rows[train], index[train]), (rows[held_out], index[held_out]))
+            best = self._train(self._compiled(keras, rows.shape[1]), rows, index, train, held_out)
         self.coefs_, self.intercepts_ = best[::2], best[1::2]
         self.n_iter_ = len(self.loss_curve_)
         return self
@@ -194,27 +220,34 @@ class DenseClassifier(Classifier):
         model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
         return model
 
-    def _train(self, model: Any, rows: _Rows, held_out: _Rows) -> list[NDArray[np.float32]]:
+    def _train(
+        self,
+        model: Any,
+        rows: Table,
+        index: NDArray[np.intp],
+        train: NDArray[np.intp],
+        held_out: NDArray[np.intp],
+    ) -> list[NDArray[np.float32]]:
         """Train until the loss on the rows held out falls no more; return the best weights.
 
         ``Model.fit`` with its ``EarlyStopping`` does the same, and spends two thirds of its time between
         the steps of a network this small.
         """
-        X, y = rows
         order = np.random.default_rng(self.random_state)
-        size = min(self.batch_size, -(-len(X) // MIN_STEPS))
-        n_batches = -(-len(X) // size)
+        size = min(self.batch_size, -(-len(train) // MIN_STEPS))
+        n_batches = -(-len(train) // size)
         self.loss_curve_, self.validation_curve_ = [], []
         best_loss, since = np.inf, 0
         best: list[NDArray[np.float32]] = model.get_weights()
         for _ in range(self.epochs):
             # The last batch is filled up from the first: one shape is one compiled step.
-            batches = np.resize(order.permutation(len(X)), (n_batches, size))
-            self.loss_curve_.append(float(np.mean([model.train_on_batch(X[batch], y[batch]) for batch in batches])))
+            batches = train[np.resize(order.permutation(len(train)), (n_batches, size))]
+            losses = [model.train_on_batch(rows[batch], index[batch]) for batch in batches]
+            self.loss_curve_.append(float(np.mean(losses)))
             weights = model.get_weights()
             loss = self.loss_curve_[-1]
-            if len(held_out[0]):
-                loss = _log_loss(_forward(held_out[0], weights[::2], weights[1::2]), held_out[1])
+            if len(held_out):
+                loss = _loss(rows, index, held_out, weights)
                 self.validation_curve_.append(loss)
             since += 1
             if loss < best_loss:
@@ -237,8 +270,14 @@ def _forward(
     return probabilities
 
 
-def _log_loss(probabilities: NDArray[np.float32], index: NDArray[np.intp]) -> float:
-    chosen = probabilities[np.arange(len(index)), index].astype(np.float64)
+def _loss(rows: Table, index: NDArray[np.intp], which: NDArray[np.intp], weights: list[NDArray[np.float32]]) -> float:
+    """Return the mean cross-entropy of some rows."""
+    chosen = np.empty(len(which), np.float64)
+    widest = max(len(kernel) for kernel in weights[::2])
+    for block in blocks(len(which), max(widest, len(weights[-1])), _NUMBERS):
+        these = which[block]
+        probabilities = _forward(rows[these], weights[::2], weights[1::2])
+        chosen[block] = probabilities[np.arange(len(these)), index[these]]
     return float(-np.mean(np.log(np.maximum(chosen, 1e-12))))
 
 

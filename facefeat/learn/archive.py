@@ -1,8 +1,7 @@
 """The bytes of a bundle, from anybody: archives, arrays and schemas are checked before anything is made of them.
 
 What is too large, lies about its size, names a place, a type or a loader that a fitted head does not need is refused
-here, by one sentence. No array is allocated and no object is constructed in this module: an array is a view of the bytes,
-and a large member one of the archive.
+here, by one sentence. No array is allocated and no object is constructed in this module: an array is a view of the bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import math
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -44,14 +44,6 @@ _NUMBERS = frozenset(f"numpy.{np.dtype(kind).type.__name__}" for kind in "?bBhHi
 
 def contents(path: Path) -> bytes:
     """Read a file once; what it becomes later does not matter.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
@@ -168,8 +160,8 @@ def member(archive: zipfile.ZipFile, name: str, whose: str) -> bytes | memoryvie
 def _in_place(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> memoryview:
     """Return a stored member without copying it, after its checksum was compared."""
     held: memoryview = archive.fp.held  # type: ignore[union-attr]
-    header = held[info.header_offset : info.header_offset + 30]
-    start = info.header_offset + 30 + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+    at = info.header_offset
+    start = at + 30 + sum(struct.unpack("<HH", held[at + 26 : at + 30]))
     found = held[start : start + info.file_size]
     if not len(found) == info.file_size == info.compress_size or zlib.crc32(found) != info.CRC:
         raise ValueError("a member is cut off, or is not what its checksum says")
@@ -279,10 +271,9 @@ def array(data: bytes | memoryview, whose: str) -> NDArray[Any]:
     if not dtype.isnative or len(shape) > 4:
         raise DamagedFile(f"{whose} is refused: its numbers are stored in a way that is not read.")
     numbers = np.frombuffer(data, dtype, offset=start)
-    if dtype.kind == "f":
-        blocks = (numbers[at : at + _BLOCK] for at in range(0, len(numbers), _BLOCK))
-        if not all(np.isfinite(block).all() for block in blocks):
-            raise DamagedFile(f"{whose} is damaged: it holds numbers that are not finite.")
+    blocks = (numbers[at : at + _BLOCK] for at in range(0, len(numbers), _BLOCK))
+    if dtype.kind == "f" and not all(np.isfinite(block).all() for block in blocks):
+        raise DamagedFile(f"{whose} is damaged: it holds numbers that are not finite.")
     return numbers.reshape(shape, order="F" if found[2] == b"True" else "C")
 
 

@@ -143,8 +143,11 @@ def cross_validate(
             tell(what, len(shared))
     for i in sorted(set(range(len(trials))) - set(shared)):
         tell(trials[i].head, 0)
-        n_workers = 1 if heads.is_slow(trials[i].head) else workers
-        results[i] = in_processes(trials[i].build, X, y, splits, n_workers, step)
+        if heads.streams(trials[i].head) and Vectors(X).is_large:
+            results[i] = [_fold(Vectors(X), y, split, [trials[i]], step)[0] for split in splits]
+        else:
+            n_workers = 1 if heads.is_slow(trials[i].head) else workers
+            results[i] = in_processes(trials[i].build, X, y, splits, n_workers, step)
         tell(trials[i].head, len(splits))
     return results
 
@@ -198,7 +201,7 @@ def _together(head: str, classifier: Any, space: Space, test: NDArray[np.int64],
     space.begin()
     started = time.perf_counter()
     try:
-        fitted = heads.fit_shared(head, classifier, space)
+        fitted = heads.fit_in(head, classifier, space)
         between = time.perf_counter()
         judge = _Judge(fitted.classes_, space.y[test], step)
         for block, scores in scored(fitted, space, test):

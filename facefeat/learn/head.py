@@ -37,7 +37,7 @@ class Head(Protocol):
     and range that it was written for. Compiled code that does not look is why: it would read memory not its own.
 
     And ``cost(n_images, n_features, n_people)``, read by the function of that name here; the functions of
-    ``SharingHead``; and the one of ``LayeredHead``.
+    ``SharingHead``; and those of ``StreamingHead`` and ``LayeredHead``.
     """
 
     SUMMARY: str
@@ -65,6 +65,19 @@ class SharingHead(Head, Protocol):
 
     def in_features(self, classifier: Any, space: Space) -> None:
         """Turn those fitted attributes that are vectors in the coordinates of the space back to features."""
+
+
+class StreamingHead(Head, Protocol):
+    """A head that shares nothing, whose ``build`` returns what ``facefeat.heads._scaling.scaled`` makes of a classifier.
+
+    On tables that are not held in memory it is fitted by this, on others by ``fit``.
+    """
+
+    def fit_streamed(self, classifier: Any, space: Space) -> Any:
+        """Fit the last step of what ``build`` returns, and return it.
+
+        ``space.streamed`` is a table of scaled rows, read where a slice or row numbers ask for them.
+        """
 
 
 class LayeredHead(Head, Protocol):
@@ -140,6 +153,24 @@ def fit_shared(name: str, classifier: Any, space: Space) -> Any:
         In the head's own words.
     """
     return cast(SharingHead, get(name)).fit_shared(classifier, space)
+
+
+def streams(name: str) -> bool:
+    """Tell whether a head that does not share can be fitted on a table that is read in parts."""
+    return hasattr(get(name), "fit_streamed")
+
+
+def fit_in(name: str, classifier: Any, space: Space) -> Any:
+    """Fit the last step of what ``build`` returns in a space, by ``fit_shared`` or ``fit_streamed``.
+
+    Raises
+    ------
+    ValueError
+        In the head's own words.
+    """
+    if shares(name):
+        return fit_shared(name, classifier, space)
+    return cast(StreamingHead, get(name)).fit_streamed(classifier, space)
 
 
 def in_features(name: str, classifier: Any, space: Space) -> None:

@@ -55,10 +55,10 @@ class TrainingSet:
     def space(self, head: str, estimator: Any) -> Space | None:
         """Return the coordinates for an unfitted estimator of a head, if there are any.
 
-        There are none for a head that does not share, and for numbers that are not finite: fitted by itself, each
+        There are none for a head that does not share, unless it streams and the table is large, and for numbers that are not finite: fitted by itself, each
         head has its own words for those.
         """
-        if not heads.shares(head):
+        if not heads.shares(head) and not (heads.streams(head) and self.vectors.is_large):
             return None
         root = "root" in estimator.named_steps
         if root not in self._spaces:
@@ -90,8 +90,9 @@ class TrainingSet:
         space = self.space(head, estimator)
         if space is None:
             return estimator.fit(self.vectors.X[self.train], self.y[self.train])
-        classifier = heads.fit_shared(head, estimator[-1], space)
-        heads.in_features(head, classifier, space)
+        classifier = heads.fit_in(head, estimator[-1], space)
+        if heads.shares(head):
+            heads.in_features(head, classifier, space)
         estimator.steps[:-1] = space.scaling.steps
         return estimator
 

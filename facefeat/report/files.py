@@ -220,7 +220,10 @@ def _counted(found: Checked) -> list[str]:
     if "gallery" in n:
         people = words.counted(n["people"], "person", "people")
         pictures = words.counted(n["gallery"], "picture")
-        lines.append(f"{people}; of the {pictures} it was trained on, its head names {n['gallery_right']:,} right")
+        some = f"{n['gallery_named']:,}, evenly taken, of " if "gallery_named" in n else ""
+        lines.append(
+            f"{people}; of {some}the {pictures} it was trained on, its head names {n['gallery_right']:,} right"
+        )
     if "shards" in n:
         lines.append(
             f"{words.counted(n['shards'], 'shard')} of unfinished work, {words.counted(n['shard_rows'], 'row')}"

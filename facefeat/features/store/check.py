@@ -258,12 +258,18 @@ def _of_numbers(columns: Columns, names: Sequence[str]) -> Iterator[str]:
     yield from _each(~fits, names, "a score or points that do not fit whether a face was found")
     for name, column in columns.items():
         if name.startswith(FEATURES):
-            wrong = [~np.isfinite(column[block]).all(axis=1) for block in _blocks(column)]
+            wrong = [~_finite_rows(column, block) for block in _blocks(column)]
             yield from _each(
                 np.concatenate([np.zeros(0, bool), *wrong]),
                 names,
                 f"vectors of {name[len(FEATURES) :]} that are not finite",
             )
+
+
+def _finite_rows(column: NDArray[Any], block: slice) -> NDArray[np.bool_]:
+    finite: NDArray[np.bool_] = np.isfinite(column[block]).all(axis=1)
+    sealed.release(column)
+    return finite
 
 
 def _of_same_bytes(file: FeatureFile) -> Iterator[str]:
