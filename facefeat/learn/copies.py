@@ -231,7 +231,9 @@ def _most_alike(found: list[tuple[Pairs, NDArray[np.float32]]]) -> Pairs:
 def _mean(vectors: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the mean of some rows, evenly taken where they are very many."""
     some = rows[:: max(1, len(rows) // EVERYBODY)]
-    return np.asarray(_finite(vectors[some]).mean(axis=0, dtype=np.float64), np.float32)
+    mean = _finite(vectors[some]).mean(axis=0, dtype=np.float64)
+    sealed.release(vectors)
+    return np.asarray(mean, np.float32)
 
 
 def _directions(vectors: NDArray[np.floating], mean: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -168,7 +168,8 @@ def test_a_flat_table_has_no_copies() -> None:
 def test_each_face_is_compared_with_a_few_at_most_and_all_are_one_group() -> None:
     one_often = repeated(synthetic(60), [*range(60), *[3] * 40])
     rows = np.arange(100)
-    pairs = copies._alike(one_often, one_often, rows, rows, one_often.vectors.mean(axis=0))
+    pairs, alike = copies._alike(one_often, one_often, rows, rows, one_often.vectors.mean(axis=0))
+    assert len(alike) == len(pairs) and (alike >= copies.ALIKE).all()
     assert np.bincount(pairs[:, 0]).max() == copies.NEAREST
     groups = joined(rows, [(one.first, one.second) for one in near_copies(one_often)])
     assert len(np.unique(groups)) == 60 and len({*groups[60:].tolist(), int(groups[3])}) == 1
