@@ -68,10 +68,7 @@ class SharingHead(Head, Protocol):
 
 
 class StreamingHead(Head, Protocol):
-    """A head that shares nothing, whose ``build`` returns what ``facefeat.heads._scaling.scaled`` makes of a classifier.
-
-    On tables that are not held in memory it is fitted by this, on others by ``fit``.
-    """
+    """A head that shares nothing, made by ``facefeat.heads._scaling.scaled``, for tables that are not held in memory."""
 
     def fit_streamed(self, classifier: Any, space: Space) -> Any:
         """Fit the last step of what ``build`` returns, and return it.
