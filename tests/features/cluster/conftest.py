@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,6 @@ class Cluster:
         lost = next(node for node in self.nodes if node.node_id != own)
         self.nodes.remove(lost)
         self._cluster.remove_node(lost, allow_graceful=False)
-
-    @contextmanager
-    def more(self, **options: Any) -> Iterator[None]:
-        """Have one node more for a while."""
-        node = self.add(**options)
-        try:
-            yield
-        finally:
-            self._cluster.remove_node(node, allow_graceful=True)
-            self.mend()
 
     def mend(self) -> None:
         """Add what is missing, and wait until all know of it and of what was lost."""
