@@ -22,6 +22,8 @@ from facefeat.errors import (
     UsageError,
 )
 
+AT_ONCE = 8  # pieces that are fetched side by side at least: fetching is mostly waiting
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)(?:[^/\s]*@|[^/@:\s]*:(?!\d+/)[^@\s]*@)")  # a password may have a slash
 _S3 = ("s3", "s3a")

@@ -14,8 +14,6 @@ from facefeat.data.objects import Store
 from facefeat.data.regular import Look
 from facefeat.errors import InputError, PictureRefused
 
-AT_ONCE = 8  # pictures that are fetched side by side at least
-
 
 class Remote(NamedTuple):
     """A picture at an address; there may be very many.
@@ -44,7 +42,7 @@ class RemoteFolder(Listing):
     @property
     def at_once(self) -> int:
         """Several: fetching is mostly waiting."""
-        return AT_ONCE
+        return objects.AT_ONCE
 
     @property
     def place(self) -> bytes:

@@ -171,7 +171,7 @@ class TarSet(Listing):
     @property
     def at_once(self) -> int:
         """Several, where it lies at an address."""
-        return 8 if isinstance(self.file, RemoteFile) else 1
+        return objects.AT_ONCE if isinstance(self.file, RemoteFile) else 1
 
     @property
     def place(self) -> bytes:

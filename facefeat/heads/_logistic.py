@@ -22,7 +22,8 @@ def fit_logistic(classifier: Any, space: Space) -> Any:
     """Fit scikit-learn's ``LogisticRegression`` in shared coordinates.
 
     Where those are the features, its own ``fit`` does. Where they are not, or where it would take too much memory,
-    the same steps are taken here, on rows that are scaled as they are asked for. L-BFGS takes the same steps whatever the coordinates, but stops when no number of
+    the same steps are taken here, on rows that are scaled as they are asked for. L-BFGS takes the same steps whatever the
+    coordinates, but stops when no number of
     the gradient exceeds ``tol``, and that depends on them: with many features it stops long before the optimum. So
     the gradient is looked at as the features have it, and the solution is the one that ``fit`` finds there. Rows are
     taken in blocks; no table of pictures by people is ever held.
@@ -112,9 +113,8 @@ class _Rule:
         for block in blocks(n, len(self.space.classes), _SCORES if self.is_large else None):
             rows = self.rows[block]
             scores = rows @ weights.astype(rows.dtype, copy=False).T
-            if (
-                not self.is_large
-            ):  # products may be of float32; so few losses of float32 would mislead the search for a step
+            # Products may be of float32; so few losses of float32 would mislead the search for a step.
+            if not self.is_large:
                 scores = scores.astype(np.float64)
             scores += intercept.astype(scores.dtype, copy=False)
             lost, error = self._errors(scores, self.space.index[block])
