@@ -16,12 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from facefeat.data.picture import CODES
 from facefeat.errors import DamagedFile, FileFormatError, StorageError
-from facefeat.features.recipe import Recipe
-from facefeat.features.store import columns as layout
 from facefeat.features.store import sealed
 from facefeat.features.store.columns import FEATURES, Columns, Skipped
-from facefeat.features.store.file import FeatureFile, check_numbers, maker_of, read
-from facefeat.features.store.shards import noted, work_folder
+from facefeat.features.store.file import FeatureFile, read
+from facefeat.features.store.shards import checked, noted, work_folder
 
 BLOCK_BYTES = 16 * 1024**2
 
@@ -168,7 +166,7 @@ def check_work(work: Unfinished, found: Findings) -> None:
     found.counts |= {"shards": 0, "shard_rows": 0}
     for path in work.shards:
         try:
-            columns, skipped = _shard(path, recipe)
+            shard = checked(path, recipe)
         except FileNotFoundError:  # the run that made it has published it meanwhile
             continue
         except OSError as error:
@@ -178,34 +176,12 @@ def check_work(work: Unfinished, found: Findings) -> None:
             found.refuse(path, error)
             continue
         found.counts["shards"] += 1
-        found.counts["shard_rows"] += len(columns["images/sha256"])
-        names = [digest.tobytes().hex()[:12] for digest in columns["images/sha256"]]
-        found.damage(path, _of_numbers(columns, names))
-        found.damage(path, _of_codes(skipped, [one.sha256.hex()[:12] for one in skipped]))
+        found.counts["shard_rows"] += len(shard.columns["images/sha256"])
+        names = [digest.tobytes().hex()[:12] for digest in shard.columns["images/sha256"]]
+        found.damage(path, _of_numbers(shard.columns, names))
+        found.damage(path, _of_codes(shard.skipped, [one.sha256.hex()[:12] for one in shard.skipped]))
     if recipe is None and found.counts["shards"]:
         found.refuse(note, DamagedFile(f"{note} is damaged: it does not say of which recipe the shards beside it are."))
-
-
-def _shard(path: Path, recipe: Recipe | None) -> tuple[Columns, tuple[Skipped, ...]]:
-    """Read a shard, trusting nothing of it."""
-    raw = sealed.checked_map(path)
-    datasets, attrs = layout.places(path)
-    try:
-        columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
-        columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
-        own = Recipe.from_json(attrs["recipe"])
-        if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
-            raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
-        if recipe is not None:
-            recipe.require(own, str(path))
-        n = len(columns["images/sha256"])
-        check_numbers(path, columns, own.layers if n else (), n)
-        maker_of(path, attrs["made_by"])
-        return columns, layout.skipped_of(columns)
-    except FileFormatError:
-        raise
-    except Exception as error:  # a shard may fail any expectation
-        raise DamagedFile(f"{path} is damaged: it lacks parts of the format, or they do not fit together.") from error
 
 
 def _of_file(file: FeatureFile) -> Iterator[str]:

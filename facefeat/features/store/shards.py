@@ -15,6 +15,7 @@ from facefeat.features.recipe import Recipe
 from facefeat.features.store import columns as layout
 from facefeat.features.store import durable, sealed
 from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.file import check_numbers, maker_of
 from facefeat.features.store.lock import locked
 from facefeat.features.store.skeleton import skeleton
 
@@ -136,6 +137,21 @@ class WorkFolder:
         except (FileFormatError, OSError) as error:
             raise durable.unlike(path) from error
 
+    def take(self, name: str, data: bytes) -> None:
+        """Write the file of a shard of which nothing is known but its name, if it is what that says.
+
+        Raises
+        ------
+        FileFormatError
+            If it is damaged, of another recipe, or about other pictures; nothing is written then.
+        StorageError
+        """
+        path = self.path / name
+        with durable.storage_errors(path), durable.beside(path) as (handle, temporary):
+            durable.write_all(handle, data)
+            if name_of(checked(temporary, self.recipe)) != name:
+                raise DamagedFile(f"{name} is damaged: it is about other pictures than its name says.")
+
     def shards(self) -> Iterator[Shard]:
         """Read all shards, in the order of their names; one that cannot be read is set aside and left out."""
         for path in sorted(self.path.glob("shard-*.h5")):
@@ -189,12 +205,16 @@ def noted(note: Path) -> Recipe | None:
 
 
 def packed(shard: Shard, recipe: Recipe) -> tuple[str, bytes]:
-    """Return the file of a shard: its name, which is a function of the pictures it is about, and its bytes."""
+    """Return the file of a shard: its name and its bytes."""
+    return name_of(shard), _image(shard, recipe)
+
+
+def name_of(shard: Shard) -> str:
+    """Return the name of a shard's file, which is a function of the pictures it is about."""
     digests = [shard.columns["images/sha256"].tobytes(), *(one.sha256 for one in shard.skipped)]
     if shard.augmentation:
         digests += [shard.columns["images/copy"].tobytes(), shard.augmentation.encode()]
-    name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-    return f"shard-{name}.h5", _image(shard, recipe)
+    return f"shard-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.h5"
 
 
 def _image(shard: Shard, recipe: Recipe) -> bytes:
@@ -219,5 +239,47 @@ def _read(path: Path, recipe: Recipe) -> Shard:
         raise RecipeMismatch(f"{path} is of another recipe.")
     columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
     columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
+    return _shard(columns, attrs)
+
+
+def checked(path: Path, recipe: Recipe | None) -> Shard:
+    """Read a shard, trusting nothing of it.
+
+    Parameters
+    ----------
+    path : Path
+    recipe : Recipe or None
+        That it has to be of, if that is known.
+
+    Returns
+    -------
+    Shard
+
+    Raises
+    ------
+    FileFormatError
+    OSError
+    """
+    raw = sealed.checked_map(path)
+    datasets, attrs = layout.places(path)
+    try:
+        columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
+        columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
+        own = Recipe.from_json(attrs["recipe"])
+        if hashlib.sha256(attrs["recipe"].encode()).hexdigest() != attrs["recipe_sha256"]:
+            raise DamagedFile(f"{path} is damaged: its recipe does not match its hash.")
+        if recipe is not None:
+            recipe.require(own, str(path))
+        n = len(columns["images/sha256"])
+        check_numbers(path, columns, own.layers if n else (), n)
+        maker_of(path, attrs["made_by"])
+        return _shard(columns, attrs)
+    except FileFormatError:
+        raise
+    except Exception as error:  # a shard may fail any expectation
+        raise DamagedFile(f"{path} is damaged: it lacks parts of the format, or they do not fit together.") from error
+
+
+def _shard(columns: Columns, attrs: dict[str, str]) -> Shard:
     kept = {name: column for name, column in columns.items() if not name.startswith("skipped/")}
     return Shard(kept, layout.skipped_of(columns), attrs["made_by"], attrs.get("augmentation", ""))
