@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facefeat.data import regular
-from facefeat.data.listing import Entry, Listing, Place
+from facefeat.data.listing import Entry, Listing, Place, Where
 from facefeat.data.regular import Look
 from facefeat.errors import InputError, UsageError
 
@@ -45,8 +45,16 @@ class DataSet(Listing):
         """The folder itself, whatever links lead to it."""
         return os.fsencode(os.path.realpath(self.root))
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of an entry's file; see ``Listing``."""
+    def bare(self) -> DataSet:
+        """Return the same folder without its entries; see ``Listing``."""
+        return DataSet(self.root.absolute(), (), ())
+
+    def where(self, path: str) -> None:
+        """Nothing beside the path; see ``Listing``."""
+        return
+
+    def read_at(self, path: str, where: Where) -> bytes:
+        """Return the bytes of a file; see ``Listing``."""
         from facefeat.data import picture  # a listing alone decodes nothing
 
         return picture.read(self.file(path))

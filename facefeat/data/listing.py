@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from facefeat.data.regular import Look
 
+Where = list[str | int | None] | None  # what reading one picture takes, as JSON has it
 Place = TypeVar("Place", Path, str)  # where a data set lies
 
 
@@ -69,12 +70,39 @@ class Listing(ABC):
         """What tells this data set from others."""
 
     @abstractmethod
+    def bare(self) -> Listing:
+        """Return the same data set without its entries, for other machines: it reads what it is told of (``read_at``).
+
+        Pickling it takes along no connections and no credentials but those that stand in an address.
+        """
+
+    @abstractmethod
+    def where(self, path: str) -> Where:
+        """Return what reading an entry's file takes beside its path; ``None`` where that is nothing."""
+
     def read(self, path: str) -> bytes:
-        """Return the bytes of an entry's file.
+        """Return the bytes of an entry's file; see ``read_at``."""
+        return self.read_at(path, self.where(path))
+
+    def check(self) -> None:
+        """Raise why nothing of it can be read, where that can be told.
+
+        Raises
+        ------
+        InputError, Unreachable, MissingExtra, MissingPackage
+        """
+        return
+
+    @abstractmethod
+    def read_at(self, path: str, where: Where) -> bytes:
+        """Return the bytes of a file, also where this listing is without its entries.
 
         Parameters
         ----------
         path : str
+            Of an entry.
+        where : list or None
+            What the whole listing's ``where`` says of it.
 
         Returns
         -------

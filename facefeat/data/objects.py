@@ -1,13 +1,15 @@
-"""Files at an address, by fsspec: found, described and fetched, with one sentence for whatever goes wrong."""
+"""Files at an address, by fsspec: found, described, fetched, written and removed; one sentence for whatever goes wrong."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import struct
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cached_property
 from typing import IO, Any
 
 from facefeat.data import picture
@@ -18,6 +20,7 @@ from facefeat.errors import (
     MissingExtra,
     MissingPackage,
     PictureRefused,
+    StorageError,
     Unreachable,
     UsageError,
 )
@@ -27,6 +30,8 @@ AT_ONCE = 8  # pieces that are fetched side by side at least: fetching is mostly
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)(?:[^/\s]*@|[^/@:\s]*:(?!\d+/)[^@\s]*@)")  # a password may have a slash
 _S3 = ("s3", "s3a")
+# Whose folders have to be made, and whose files are there before they are whole.
+_FOLDERS = ("file", "local", "sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs")
 _BLOCK = 4 * 1024**2  # read ahead; a request costs as much as some megabytes
 # What depends on the bytes, under the names that file systems give it, and when they last changed.
 _OF_THE_BYTES = ("ETag", "etag", "md5Hash", "content_md5", "md5", "sha256", "checksum", "blob_id")
@@ -66,6 +71,8 @@ class _Nothing(InputError):
 class Store:
     """The files at an address.
 
+    Pickled, it is the address: who unpickles it opens that anew, with credentials of its own, when it first asks something.
+
     Parameters
     ----------
     address : str
@@ -88,9 +95,16 @@ class Store:
     def __init__(self, address: str) -> None:
         scheme, _, place = address.partition("://")
         address = f"{scheme.lower()}://{place}"
-        self.address = shown(address)
+        self._given, self.address = address, shown(address)
         self._is_secret = self.address.rstrip("/") != address.rstrip("/")
         self._files, self.root = self._opened(address)
+
+    @cached_property
+    def _files(self) -> Any:
+        return self._opened(self._given)[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_files"}
 
     def _opened(self, address: str) -> tuple[Any, str]:
         try:
@@ -112,8 +126,13 @@ class Store:
             made[0].retries = 3  # of its own, around those of botocore
         return made[0], str(made[1])
 
-    def found(self) -> Mapping[str, dict[str, Any]]:
+    def found(self, folder: str | None = None) -> Mapping[str, dict[str, Any]]:
         """List files and folders at any depth, with what is said of them.
+
+        Parameters
+        ----------
+        folder : str or None
+            Instead of the root.
 
         Raises
         ------
@@ -122,10 +141,12 @@ class Store:
         Unreachable
         """
         with self.answering():
-            found = self._files.find(self.root, withdirs=True, detail=True)
+            root = self.root if folder is None else folder
             self._files.invalidate_cache()
-            if not found and not self._files.exists(self.root):
-                raise FileNotFoundError(self.root)
+            found = self._files.find(root, withdirs=True, detail=True)
+            self._files.invalidate_cache()
+            if not found and not self._files.exists(root):
+                raise FileNotFoundError(root)
         return found  # type: ignore[no-any-return]
 
     def described(self, key: str) -> dict[str, Any]:
@@ -166,9 +187,82 @@ class Store:
         with self.answering():
             return self._files.open(key, "rb", block_size=_BLOCK, cache_type="readahead")  # type: ignore[no-any-return]
 
+    def names(self, folder: str) -> list[str]:
+        """List what lies right in a folder, sorted; nothing where there is no such folder.
+
+        Raises
+        ------
+        InputError, Unreachable
+        """
+        try:
+            found = self.found(folder)
+        except _Nothing:
+            return []
+        return sorted(name for above, _, name in (key.rpartition("/") for key in found) if above == folder)
+
+    def content(self, key: str) -> bytes | None:
+        """Fetch a whole file, ``None`` where there is none.
+
+        Raises
+        ------
+        InputError, Unreachable
+        """
+        try:
+            with self.answering():
+                return self._files.cat_file(key)  # type: ignore[no-any-return]
+        except _Nothing:
+            return None
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a whole file, over one that may be there; what is half written never has its name.
+
+        Raises
+        ------
+        StorageError
+            If it may not be written.
+        InputError
+            If there is no such bucket, or there are no credentials.
+        Unreachable
+        """
+        with self.answering("written"):
+            if scheme_of(self._given) not in _FOLDERS:  # a store shows an object when it is whole
+                self._files.pipe_file(key, data)
+                return
+            folder, _, name = key.rpartition("/")
+            beside = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+            self._files.makedirs(folder, exist_ok=True)
+            try:
+                self._files.pipe_file(beside, data)
+                self._files.mv(beside, key)
+            except BaseException:
+                with suppress(Exception):
+                    self._files.rm_file(beside)
+                raise
+
+    def remove(self, key: str) -> None:
+        """Delete a file, and its folder where that is left empty; one that is not there is no error.
+
+        Raises
+        ------
+        StorageError
+            If it may not be deleted.
+        InputError, Unreachable
+        """
+        with suppress(_Nothing), self.answering("deleted"):
+            self._files.rm_file(key)
+        if scheme_of(self._given) in _FOLDERS:
+            with suppress(Exception):  # others lie in it
+                self._files.rmdir(key.rpartition("/")[0])
+
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Turn whatever a file system raises into one sentence without secrets."""
+    def answering(self, done: str = "read") -> Iterator[None]:
+        """Turn whatever a file system raises into one sentence without secrets.
+
+        Parameters
+        ----------
+        done : {'read', 'written', 'deleted'}
+        """
+        refused: type[FacefeatError] = InputError if done == "read" else StorageError
         try:
             yield
         except FacefeatError:
@@ -181,23 +275,23 @@ class Store:
             raise MissingPackage(missing or str(error), purpose) from None
         except FileNotFoundError as error:
             if isinstance(error.__cause__, OSError):  # so does HTTP's say that a host does not answer
-                raise self._silent(error.__cause__) from None
+                raise self._silent(error.__cause__, done) from None
             raise _Nothing(f"There is nothing at {self.address}; check its spelling and the endpoint.") from None
         except PermissionError as error:
-            raise InputError(f"{self.address} may not be read with these credentials: {self._said(error)}.") from None
+            raise refused(f"{self.address} may not be {done} with these credentials: {self._said(error)}.") from None
         except (ValueError, TypeError, NotImplementedError) as error:
-            raise InputError(f"{self.address} cannot be read: {self._said(error)}.") from None
+            raise refused(f"{self.address} cannot be {done}: {self._said(error)}.") from None
         except Exception as error:  # libraries of many makers
             if "Credentials" in type(error).__name__:
                 raise InputError(
                     f"There are no credentials for {self.address}; give them as its own tools take them, in the environment "
                     "or a file."
                 ) from None
-            raise self._silent(error) from None
+            raise self._silent(error, done) from None
 
-    def _silent(self, error: BaseException) -> Unreachable:
+    def _silent(self, error: BaseException, done: str) -> Unreachable:
         said = self._said(error)
-        return Unreachable(f"{self.address} cannot be read now: {said}. What is done is kept; try the same again.")
+        return Unreachable(f"{self.address} cannot be {done} now: {said}. What is done is kept; try the same again.")
 
     def _said(self, error: BaseException) -> str:
         """Return what an error says on one line, without secrets."""

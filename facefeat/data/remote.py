@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from facefeat.data import folder, objects, tar
+from facefeat.data import folder, objects, pieces, tar
 from facefeat.data.folder import arranged, inside, looks_like_picture
-from facefeat.data.listing import Listing
+from facefeat.data.listing import Listing, Where
 from facefeat.data.objects import Store
 from facefeat.data.regular import Look
 from facefeat.errors import InputError, PictureRefused
@@ -49,13 +49,26 @@ class RemoteFolder(Listing):
         """Its address."""
         return self.store.address.encode("utf-8", "surrogateescape")
 
-    def read(self, path: str) -> bytes:
-        """Fetch the bytes of an entry's file; see ``Listing``."""
+    def bare(self) -> RemoteFolder:
+        """Return the same address without its entries; see ``Listing``."""
+        return RemoteFolder(self.root, (), (), store=self.store, files={})
+
+    def where(self, path: str) -> Where:
+        """Return the key and the size; see ``Listing``."""
         file = self.files[path]
-        most = objects.check_size({"size": file.size})
-        data = self.store.fetched(file.key, 0, most)
+        return [file.key, file.size]
+
+    def check(self) -> None:
+        """Ask whether there is anything; see ``Listing``."""
+        self.store.described(self.store.root)
+
+    def read_at(self, path: str, where: Where) -> bytes:
+        """Fetch the bytes of a file; see ``Listing``."""
+        key, size = cast("tuple[str, int | None]", where)
+        most = objects.check_size({"size": size})
+        data = self.store.fetched(key, 0, most)
         objects.check_size({"size": len(data)})
-        if file.size is not None and len(data) != file.size:
+        if size is not None and len(data) != size:
             raise PictureRefused("changed", "It is not as long as it was when it was listed.")
         return data
 
@@ -99,7 +112,7 @@ def list_data(data: str | Path) -> Listing:
     elif scheme is not None:
         return list_people(str(data))
     if tar.is_tar(str(data)) and Path(data).is_file():
-        return tar.list_tar(tar.LocalFile(Path(data)))
+        return tar.list_tar(pieces.LocalFile(Path(data)))
     return folder.list_people(data)
 
 
@@ -122,7 +135,7 @@ def list_people(address: str) -> Listing:
     """
     store = Store(address)
     if tar.is_tar(store.address):
-        return tar.list_tar(tar.RemoteFile(store))
+        return tar.list_tar(pieces.RemoteFile(store))
     found: dict[str, list[tuple[str, str]]] = {}
     loose: list[str] = []
     files: dict[str, Remote] = {}

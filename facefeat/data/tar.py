@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 import struct
 import tarfile
-from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
-from facefeat.data import objects, regular
+from facefeat.data import objects
 from facefeat.data.folder import SUFFIXES, arranged, inside, looks_like_picture, person_folder
-from facefeat.data.listing import Listing
-from facefeat.data.objects import Store
+from facefeat.data.listing import Listing, Where
+from facefeat.data.pieces import File, RemoteFile
 from facefeat.data.regular import Look
 from facefeat.errors import DamagedFile, FacefeatError, ForeignFile, InputError, PictureRefused, UsageError
 
@@ -32,125 +29,6 @@ LABEL_BYTES = 64 * 1024  # of one of them
 _HEADER = 512
 _HEADER_BYTES = 1024**2  # of the longest header: names and attributes
 _SMALLER = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-
-
-class File(ABC):
-    """A file that is read in pieces.
-
-    Attributes
-    ----------
-    shown : Path or str
-    """
-
-    shown: Path | str
-
-    @property
-    @abstractmethod
-    def place(self) -> bytes:
-        """What tells it from others."""
-
-    @abstractmethod
-    def opened(self) -> IO[bytes]:
-        """Open it; one may seek in it."""
-
-    @abstractmethod
-    def fetched(self, start: int, end: int) -> bytes:
-        """Read a piece; raises PictureRefused."""
-
-    @abstractmethod
-    def look(self) -> Look | None:
-        """Tell what it looks like now."""
-
-    def answering(self) -> AbstractContextManager[None]:
-        """Turn errors of what is opened into sentences."""
-        return nullcontext()
-
-
-class LocalFile(File):
-    """A file of this computer.
-
-    Parameters
-    ----------
-    path : Path
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.shown = path
-        self._seen = regular.look(path)
-
-    @property
-    def place(self) -> bytes:
-        """Its path, whatever links lead to it."""
-        return os.fsencode(os.path.realpath(self.shown))
-
-    def opened(self) -> IO[bytes]:
-        """Open it.
-
-        Raises
-        ------
-        InputError
-        """
-        try:
-            return os.fdopen(regular.opened(self.shown), "rb")
-        except OSError as error:
-            raise InputError(f"{self.shown} cannot be opened: {error.strerror}.") from error
-
-    def fetched(self, start: int, end: int) -> bytes:
-        """Read a piece.
-
-        Raises
-        ------
-        PictureRefused
-        """
-        if self.look() != self._seen:
-            raise PictureRefused("changed", "The tar changed after its headers were read.")
-        try:
-            with self.opened() as file:
-                file.seek(start)
-                return file.read(end - start)
-        except (InputError, OSError) as error:
-            raise PictureRefused("unreadable", f"The tar cannot be read: {error}") from error
-
-    def look(self) -> Look | None:
-        """Tell what it looks like now."""
-        return regular.look(self.shown)
-
-
-class RemoteFile(File):
-    """A file at an address.
-
-    Parameters
-    ----------
-    store : Store
-        Whose root is the file.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.shown, self._store = store.address, store
-
-    @property
-    def place(self) -> bytes:
-        """Its address."""
-        return self._store.address.encode("utf-8", "surrogateescape")
-
-    def opened(self) -> IO[bytes]:
-        """Open it; see ``Store.opened``."""
-        return self._store.opened(self._store.root)
-
-    def fetched(self, start: int, end: int) -> bytes:
-        """Read a piece; see ``Store.fetched``."""
-        return self._store.fetched(self._store.root, start, end)
-
-    def look(self) -> Look | None:
-        """Tell what it looks like now."""
-        try:
-            return objects.look(self._store.described(self._store.root))
-        except InputError:
-            return None
-
-    def answering(self) -> AbstractContextManager[None]:
-        """Turn errors of what is opened into sentences; see ``Store.answering``."""
-        return self._store.answering()
 
 
 class Piece(NamedTuple):
@@ -178,9 +56,22 @@ class TarSet(Listing):
         """The tar itself."""
         return self.file.place
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of an entry's picture; see ``Listing``."""
-        piece = self.pieces[path]
+    def bare(self) -> TarSet:
+        """Return the same tar without its entries; see ``Listing``."""
+        file = self.file.elsewhere()
+        return TarSet(str(file.shown), (), (), file=file, pieces={}, seen=None)
+
+    def where(self, path: str) -> Where:
+        """Return offset and size; see ``Listing``."""
+        return list(self.pieces[path])
+
+    def check(self) -> None:
+        """Ask whether the tar is there; see ``Listing``."""
+        self.file.check()
+
+    def read_at(self, path: str, where: Where) -> bytes:
+        """Return the bytes of a picture; see ``Listing``."""
+        piece = Piece(*cast("tuple[int, int]", where))
         objects.check_size(piece._asdict())
         data = self.file.fetched(piece.offset, piece.offset + piece.size)
         if len(data) < piece.size:
