@@ -49,12 +49,16 @@ def extract(
     workers: frame.Workers = None,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ray[:HOST:PORT]", help="Compute on a Ray cluster; --workers are then each actor's."),
+        typer.Option(
+            metavar="ray[:HOST:PORT]",
+            help="Compute on a Ray cluster, whose nodes read DATA themselves; --workers are then each actor's.",
+        ),
     ] = None,
     shards: Annotated[
         str,
         typer.Option(
-            help="On a cluster, how shards come back: shared, by a folder that all nodes see; returned; or auto."
+            help="On a cluster, how shards come back: shared, by a folder that all nodes see; returned; auto; or by a store that "
+            "all reach, given as an address: s3://bucket/scratch."
         ),
     ] = "auto",
     overwrite: Annotated[

@@ -9,24 +9,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from facefeat.data import picture
 from facefeat.data.augment import AUGMENTATION, Augmentation
-from facefeat.data.listing import Entry, Listing
+from facefeat.data.listing import Listing
 from facefeat.data.remote import list_data
-from facefeat.errors import FileFormatError, InputError, PictureRefused, RecipeMismatch, StorageError, UsageError
+from facefeat.errors import FileFormatError, RecipeMismatch, StorageError, UsageError
 from facefeat.features import hashes
 from facefeat.features.calibrate import calibrated
 from facefeat.features.compute import NodeShare, Progress, Seconds, Task
+from facefeat.features.contents import contents_of
 from facefeat.features.encode import Plan, engine_for
 from facefeat.features.known import Known
 from facefeat.features.means import Computer, Here, Means
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import durable
-from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.columns import Columns
 from facefeat.features.store.file import FeatureFile, read, recipe_in
 from facefeat.features.store.publish import Contents, publish
 from facefeat.features.store.shards import Shard, WorkFolder, noted, work_folder
@@ -127,8 +126,9 @@ def extract(
         Read every picture, also those whose file looks as it did when it was last hashed.
     cluster : str or None
         ``'ray'`` or ``'ray:HOST:PORT'``: compute there; ``workers`` are then an actor's.
-    shards : {'auto', 'shared', 'returned'}
+    shards : {'auto', 'shared', 'returned'} or address
         Whether a cluster's nodes write shards into the work folder or return them; ``'auto'``: the first where all see it.
+        An address, such as ``s3://bucket/scratch``: they write them there, and they are fetched and deleted.
     progress : callable or None
         Called with what is being done, how many are done, of how many.
 
@@ -159,7 +159,7 @@ def extract(
     plan = _settled(plan, engine, precision, dataset, output, workers, tell)
     folder = WorkFolder(output, plan.recipe)
     means = Means(dataset, plan, engine, precision, batch_size, workers, ranges)
-    with folder.held(anew=overwrite), _computer(means, output, cluster, shards) as computer:
+    with folder.held(anew=overwrite), _computer(means, output, cluster, shards, tell) as computer:
         before = _published(output, plan.recipe, overwrite)
         known = _known(before, folder, ranges, retry_skipped, tell)
         each = known.most if augment is None else augment
@@ -176,7 +176,7 @@ def extract(
                 seconds,
                 tell,
             )
-        contents = _contents(dataset, digests, known, each)
+        contents = contents_of(dataset, digests, known, each)
         file = _published_anew(output, plan.recipe, contents, before, seconds)
         folder.clear()
     seconds.total = time.perf_counter() - started
@@ -185,14 +185,14 @@ def extract(
 
 
 @contextmanager
-def _computer(means: Means, output: Path, cluster: str | None, shards: str) -> Iterator[Computer]:
+def _computer(means: Means, output: Path, cluster: str | None, shards: str, tell: Progress) -> Iterator[Computer]:
     """Make ready what computes: this machine, or a cluster that was looked at."""
     if cluster is None:
         yield Here(means)
         return
     from facefeat.features.cluster.driver import opened
 
-    with opened(cluster, means, output, shards) as found:
+    with opened(cluster, means, output, shards, tell) as found:
         yield found
 
 
@@ -330,40 +330,6 @@ def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None
         )
 
 
-def _contents(dataset: Listing, digests: Sequence[bytes], known: Known, each: int) -> Contents:
-    """Decide for each entry: a row with those of its copies, or skipped."""
-    skipped = [
-        _skipped(dataset, entry, digest, known)
-        for entry, digest in zip(dataset.entries, digests, strict=True)
-        if digest not in known
-    ]
-    if len(skipped) == len(digests):
-        first = skipped[0]
-        raise InputError(
-            f"None of the {len(skipped)} files in {dataset.root} is a usable picture; the first, {first.path}: {first.message}"
-        )
-    rows = (
-        (dataset.people[entry.person], entry.path, *place)
-        for entry, digest in zip(dataset.entries, digests, strict=True)
-        for place in known.rows_of(digest, each)
-    )
-    return Contents.of(rows, known.pieces, skipped, joined(known.makers), known.augmentation)
-
-
-def _skipped(dataset: Listing, entry: Entry, digest: bytes, known: Known) -> Skipped:
-    """Say why an entry is no row."""
-    if entry.refusal:
-        return Skipped(entry.path, digest, entry.refusal, picture.CODES[entry.refusal].capitalize() + ".")
-    if digest in known.refused:
-        one = known.refused[digest]
-        return Skipped(entry.path, digest, one.code, one.message)
-    try:
-        dataset.read(entry.path)
-    except PictureRefused as refused:
-        return Skipped(entry.path, digest, refused.code, refused.message)
-    return Skipped(entry.path, digest, "changed", "The file changed while it was read.")
-
-
 def _published_anew(
     output: Path, recipe: Recipe, contents: Contents, before: FeatureFile | None, seconds: Seconds
 ) -> FeatureFile:
@@ -387,12 +353,3 @@ def _says_the_same(before: FeatureFile, contents: Contents) -> bool:
             for piece, row, digest in zip(contents.piece, contents.row, before.sha256, strict=True)
         )
     )
-
-
-def joined(makers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Describe all that made the rows of one file: the last, with whatever others there were beside it."""
-    flat: list[dict[str, Any]] = []
-    for maker in makers:
-        for one in (*maker.get("others", ()), {name: value for name, value in maker.items() if name != "others"}):
-            flat = [known for known in flat if known != one] + [one]
-    return {**flat[-1], "others": flat[:-1]} if flat[1:] else flat[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facefeat.errors import InputError, RecipeMismatch, UsageError
-from facefeat.features.extract import joined
+from facefeat.features.contents import joined
 from facefeat.features.store.columns import Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.publish import Contents, publish

@@ -11,13 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from facefeat.data.folder import DataSet
 from facefeat.data.listing import Listing
-from facefeat.errors import PictureRefused, StorageError, UsageError, unknown_name
+from facefeat.data.objects import scheme_of
+from facefeat.errors import FacefeatError, PictureRefused, StorageError, unknown_name
 from facefeat.features.cluster.connect import joined
 from facefeat.features.cluster.job import Job, Node, list_to_json
 from facefeat.features.cluster.nodes import SHARDS, nodes_of, survey
-from facefeat.features.cluster.worker import Attempts, Worker, raised
+from facefeat.features.cluster.scratch import Scratch
+from facefeat.features.cluster.worker import Attempts, Seen, Worker, raised
 from facefeat.features.compute import SHARD_ROWS, NodeShare, Progress, Seconds, Task
 from facefeat.features.means import Means
 from facefeat.features.store import durable
@@ -37,6 +38,7 @@ class Cluster:
     nodes : sequence of Node
     job : Job
         As ``facefeat.features.cluster.nodes.survey`` returned it.
+    dataset : Listing
 
     Attributes
     ----------
@@ -47,8 +49,9 @@ class Cluster:
         Through Ray's object store: lists, what became of them, and shards that are returned.
     """
 
-    def __init__(self, ray: Any, nodes: Sequence[Node], job: Job) -> None:
-        self._ray, self._nodes, self._job = ray, nodes, job
+    def __init__(self, ray: Any, nodes: Sequence[Node], job: Job, dataset: Listing) -> None:
+        self._ray, self._nodes, self._job, self._dataset = ray, nodes, job, dataset
+        self._lie_there: list[str] = []  # shards at an address that are done with when the file is published
         self.actors = sum(node.gpus if job.gpu else node.cpus // job.cores for node in nodes)
         self._ran_on: Counter[str] = Counter()
         self._pictures: Counter[str] = Counter()
@@ -90,7 +93,9 @@ class Cluster:
         Raises
         ------
         StorageError
-            If the actors of a list were lost again and again, or the cluster itself.
+            If the actors of a list were lost again and again, or the cluster itself, or a shard on its way.
+        InputError, Unreachable
+            If shards cannot be fetched.
         FacefeatError
             Whatever a node raised.
         """
@@ -109,6 +114,35 @@ class Cluster:
                 tell("faces and vectors", done, n)
         self.nodes = self._shares()
 
+    def take_over(self, folder: WorkFolder, tell: Progress) -> None:
+        """Take what an earlier run left at an address into the work folder.
+
+        Raises
+        ------
+        StorageError, InputError, Unreachable
+        """
+        scratch = self._job.scratch
+        if scratch is None:
+            return
+        taken = scratch.take_over(folder)
+        self._lie_there += [*taken.ours, *taken.damaged]
+        if n := len(taken.ours):
+            tell(f"{n} shard{'s' if n > 1 else ''} of an earlier run taken over from {scratch.address}", 0, 0)
+        if n := len(taken.damaged):
+            tell(f"Damaged shards left out at {scratch.address}: {n}; what was in them is computed again", 0, 0)
+        if n := taken.others:
+            tell(f"Shards of another recipe or a newer facefeat left alone at {scratch.address}: {n}", 0, 0)
+
+    def clear(self, tell: Progress) -> None:
+        """Delete what lies at an address and is published."""
+        scratch = self._job.scratch
+        if scratch is None:
+            return
+        try:
+            scratch.remove(self._lie_there)
+        except FacefeatError as error:
+            tell(f"The file is complete, but its shards at {scratch.address} could not all be deleted: {error}", 0, 0)
+
     def _shares(self) -> tuple[NodeShare, ...]:
         """Return what each node did, and which are lost."""
         alive = {one["NodeID"] for one in self._ray.nodes() if one["Alive"]}
@@ -119,7 +153,7 @@ class Cluster:
 
     def _results(self, lists: Sequence[list[Task]]) -> Iterator[dict[str, Any]]:
         """Yield what became of each list, in the order in which they end."""
-        data, given = self._ray.data, [{"tasks": list_to_json(one)} for one in lists]
+        data, given = self._ray.data, [{"tasks": list_to_json(one, self._dataset.where)} for one in lists]
         self.bytes_moved += sum(len(one["tasks"]) for one in given)
         context = data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
@@ -147,6 +181,10 @@ class Cluster:
         """Yield the shards of a list as they lie in the work folder."""
         data = memoryview(result["data"])
         for name, digest, size in result["shards"]:
+            if self._job.scratch:
+                self._lie_there.append(name)
+                yield self._job.scratch.fetch(name, digest, folder, node)
+                continue
             if not self._job.shared:
                 yield folder.put(name, bytes(data[:size]))
                 data = data[size:]
@@ -180,8 +218,8 @@ def _lists(todo: Iterable[Task], most: int) -> Iterator[list[Task]]:
 
 
 @contextmanager
-def opened(cluster: str, means: Means, output: Path, shards: str) -> Iterator[Cluster]:
-    """Join a cluster and look at its nodes.
+def opened(cluster: str, means: Means, output: Path, shards: str, tell: Progress) -> Iterator[Cluster]:
+    """Join a cluster and look at its nodes; in the end, if that was a good one, leave nothing at an address.
 
     Parameters
     ----------
@@ -191,7 +229,9 @@ def opened(cluster: str, means: Means, output: Path, shards: str) -> Iterator[Cl
     output : Path
         The feature file; its work folder is there.
     shards : str
-        See ``facefeat.features.cluster.nodes.survey``.
+        See ``facefeat.features.cluster.nodes.survey``; or an address.
+    tell : callable
+        See ``facefeat.features.compute.Progress``.
 
     Yields
     ------
@@ -200,23 +240,20 @@ def opened(cluster: str, means: Means, output: Path, shards: str) -> Iterator[Cl
     Raises
     ------
     UsageError
-        If the data set is no folder, or as ``facefeat.features.cluster.connect.joined``.
+        As ``facefeat.features.cluster.connect.joined``, or if there is no such way of shards.
     MissingExtra
     FacefeatError
-        As ``facefeat.features.cluster.nodes.survey``.
+        As ``facefeat.features.cluster.nodes.survey`` and ``facefeat.features.cluster.scratch.Scratch``.
     """
-    if shards not in SHARDS:
-        raise unknown_name("way of shards", shards, SHARDS)
     plan, dataset = means.plan, means.dataset
-    if not isinstance(dataset, DataSet):
-        raise UsageError(
-            f"--cluster takes a folder that every node sees, and {dataset.root} is none; copy it to one, or leave --cluster out."
-        )
+    scratch = Scratch(shards, plan.recipe) if scheme_of(shards) else None
+    if scratch is None and shards not in SHARDS:
+        raise unknown_name("way of shards", shards, (*SHARDS, "ADDRESS"))
     with joined(cluster) as ray:
         nodes = nodes_of(ray)
         cores, gpu = _actor(nodes, means)
         job = Job(
-            root=str(dataset.root.absolute()),
+            dataset=dataset.bare(),
             output=str(output.absolute()),
             recipe=plan.recipe,
             weights=_absolute(plan.source),
@@ -227,8 +264,12 @@ def opened(cluster: str, means: Means, output: Path, shards: str) -> Iterator[Cl
             ranges=means.ranges,
             cores=cores,
             gpu=gpu,
+            scratch=scratch,
         )
-        yield Cluster(ray, nodes, survey(ray, nodes, job, _seen(dataset), shards))
+        made = Cluster(ray, nodes, survey(ray, nodes, job, _seen(dataset), shards), dataset)
+        made.take_over(WorkFolder(output, plan.recipe), tell)
+        yield made
+        made.clear(tell)
 
 
 def _actor(nodes: Sequence[Node], means: Means) -> tuple[int, bool]:
@@ -249,10 +290,11 @@ def _absolute(path: str | Path | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
-def _seen(dataset: Listing) -> dict[str, bytes]:
+def _seen(dataset: Listing) -> Seen:
     """Hash the first and the last picture, by which nodes tell whether they see the same."""
-    found = {}
+    found: Seen = {}
     for entry in (dataset.entries[0], dataset.entries[-1]):
         with suppress(PictureRefused):
-            found[entry.path] = hashlib.sha256(dataset.read(entry.path)).digest()
+            digest = hashlib.sha256(dataset.read(entry.path)).digest()
+            found[entry.path] = dataset.where(entry.path), digest
     return found

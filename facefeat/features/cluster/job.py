@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from facefeat.data.augment import Augmentation
+from facefeat.data.listing import Listing, Where
+from facefeat.features.cluster.scratch import Scratch
 from facefeat.features.compute import Task
 from facefeat.features.recipe import Recipe
 
@@ -17,8 +19,8 @@ class Job:
 
     Attributes
     ----------
-    root : str
-        The data set, as every node sees it.
+    dataset : Listing
+        Without its entries; a list of pictures says what reading them takes.
     output : str
         The feature file, as the driver sees it.
     recipe : Recipe
@@ -34,10 +36,12 @@ class Job:
     gpu : bool
         Whether an actor takes a GPU.
     shared : bool
-        Shards are written where the driver sees them; else their bytes are returned.
+        Shards are written into the driver's work folder.
+    scratch : Scratch or None
+        They are written there. Where neither is so, their bytes are returned.
     """
 
-    root: str
+    dataset: Listing
     output: str
     recipe: Recipe
     weights: str | None
@@ -49,6 +53,7 @@ class Job:
     cores: int = 1
     gpu: bool = False
     shared: bool = False
+    scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,25 @@ class Node:
     gpus: int
 
 
-def list_to_json(tasks: Sequence[Task]) -> str:
-    """Write a list of pictures as text: nothing that is unpickled comes from another machine."""
-    return json.dumps([[task.path, task.sha256.hex(), list(task.copies)] for task in tasks])
+def list_to_json(tasks: Sequence[Task], where: Callable[[str], Where]) -> str:
+    """Write a list of pictures as text: nothing that is unpickled comes from another machine.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    where : callable
+        ``Listing.where`` of the data set.
+
+    Returns
+    -------
+    str
+        JSON.
+    """
+    return json.dumps([[task.path, task.sha256.hex(), task.copies, where(task.path)] for task in tasks])
 
 
-def list_from_json(text: str) -> list[Task]:
-    """Read what ``list_to_json`` wrote."""
-    return [Task(path, bytes.fromhex(digest), tuple(copies)) for path, digest, copies in json.loads(text)]
+def list_from_json(text: str) -> tuple[list[Task], dict[str, Where]]:
+    """Read what ``list_to_json`` wrote: the tasks, and what reading each path takes."""
+    rows = json.loads(text)
+    tasks = [Task(path, bytes.fromhex(digest), tuple(copies)) for path, digest, copies, _ in rows]
+    return tasks, {path: where for path, _, _, where in rows}

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from facefeat.data.objects import scheme_of
 from facefeat.errors import InputError, StorageError, UsageError
 from facefeat.features.cluster.job import Job, Node
-from facefeat.features.cluster.worker import look, raised
+from facefeat.features.cluster.worker import Seen, look, mark_of, raised
 from facefeat.features.store import durable
 from facefeat.features.store.shards import work_folder
 
@@ -39,7 +40,7 @@ def nodes_of(ray: Any) -> list[Node]:
     return sorted(found, key=lambda node: node.name)
 
 
-def survey(ray: Any, nodes: Sequence[Node], job: Job, seen: dict[str, bytes], shards: str) -> Job:
+def survey(ray: Any, nodes: Sequence[Node], job: Job, seen: Seen, shards: str) -> Job:
     """Look at every node: facefeat's version, the weights, the pictures, and the work folder.
 
     Parameters
@@ -47,10 +48,11 @@ def survey(ray: Any, nodes: Sequence[Node], job: Job, seen: dict[str, bytes], sh
     ray : module
     nodes : sequence of Node
     job : Job
-    seen : dict of str to bytes
-        SHA-256 of some of the data set's pictures, by their paths.
+    seen : dict of str to (where, bytes)
+        See ``facefeat.features.cluster.worker.look``.
     shards : {'auto', 'shared', 'returned'}
-        ``'auto'``: written by the nodes where all see the work folder, else returned.
+        ``'auto'``: written by the nodes where all see the work folder, else returned. Nothing where they go to
+        an address.
 
     Returns
     -------
@@ -64,36 +66,59 @@ def survey(ray: Any, nodes: Sequence[Node], job: Job, seen: dict[str, bytes], sh
     InputError
         If it does not see the pictures.
     StorageError
-        If shards are to be shared, and the work folder is not.
+        If shards are to be shared, and the work folder is not; or what a node writes at an address is not there from here.
     FacefeatError
         What the node itself raised: of other weights, for instance.
     """
+    _same_version(ray, nodes)
+    token = work_folder(Path(job.output)) / f".{uuid.uuid4().hex}.tmp"
+    durable.write(token, b"")
+    answers: list[tuple[Node, Any]] = []
+    try:
+        answers = _asked(ray, nodes, look, job, seen, token.name)
+        for node, (error, missing, is_shared) in answers:
+            if error:
+                raise raised(error, node.name)
+            _require(node, job, token.name, missing, is_shared or shards != "shared")
+    finally:
+        durable.remove(token)
+        if job.scratch:
+            job.scratch.forget([mark_of(token.name, node.id) for node, (error, *_) in answers if not error])
+    shared = shards != "returned" and job.scratch is None and all(is_shared for _, (_, _, is_shared) in answers)
+    return replace(job, shared=shared)
+
+
+def _same_version(ray: Any, nodes: Sequence[Node]) -> None:
     for node, theirs in _asked(ray, nodes, _version_here()):
         if theirs != version("facefeat"):
             has = f"facefeat {theirs}" if theirs else "no facefeat"
             raise UsageError(
                 f"The node {node.name} has {has}, and this is {version('facefeat')}; install the same everywhere."
             )
-    token = work_folder(Path(job.output)) / f".{uuid.uuid4().hex}.tmp"
-    durable.write(token, b"")
-    try:
-        answers = _asked(ray, nodes, look, job, seen, token.name)
-    finally:
-        durable.remove(token)
-    for node, (error, missing, is_shared) in answers:
-        if error:
-            raise raised(error, node.name)
-        if missing:
-            raise InputError(
-                f"The node {node.name} does not see {job.root} as it is here ({missing[0]} is missing or another); "
-                "every node needs the pictures under the same path."
-            )
-        if shards == "shared" and not is_shared:
-            raise StorageError(
-                f"The node {node.name} does not see {work_folder(Path(job.output))}; write to a folder that all nodes "
-                "share, or leave --shards out to have shards returned."
-            )
-    return replace(job, shared=shards != "returned" and all(is_shared for _, (_, _, is_shared) in answers))
+
+
+def _require(node: Node, job: Job, token: str, missing: Sequence[str], is_shared: bool) -> None:
+    """Refuse a node that sees other pictures, or whose shards would not come here."""
+    if missing:
+        needs = (
+            "has to reach the same store"
+            if scheme_of(str(job.dataset.root))
+            else "needs the pictures under the same path"
+        )
+        raise InputError(
+            f"The node {node.name} does not see {job.dataset.root} as it is here ({missing[0]} is missing or another); "
+            f"every node {needs}."
+        )
+    if not is_shared:
+        raise StorageError(
+            f"The node {node.name} does not see {work_folder(Path(job.output))}; write to a folder that all nodes "
+            "share, or leave --shards out to have shards returned."
+        )
+    if job.scratch and not job.scratch.holds(mark_of(token, node.id), node.id.encode()):
+        raise StorageError(
+            f"What the node {node.name} writes to {job.scratch.address} is not there as seen from here; give an address that all "
+            "nodes and this machine reach, or leave --shards out."
+        )
 
 
 def _version_here() -> Callable[[], str | None]:

@@ -15,12 +15,13 @@ STORE = 100 * 1024**2  # bytes of a node's object store
 
 
 class Cluster:
-    """Ray's own, whose nodes can be lost and added."""
+    """Ray's own, whose nodes can be lost and added; S3 is what a folder of their own tells them."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Path) -> None:
         from ray.cluster_utils import Cluster as RayCluster
 
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE}
+        self._own = own
         self._cluster = RayCluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.add(), self.add()]
 
@@ -29,7 +30,19 @@ class Cluster:
         return f"ray:{self._cluster.address}"
 
     def add(self, **options: Any) -> Any:
-        return self._cluster.add_node(num_cpus=1, object_store_memory=STORE, **options)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                patch.delenv(name)
+            patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(self._own / "credentials"))
+            patch.setenv("AWS_CONFIG_FILE", str(self._own / "config"))
+            patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            return self._cluster.add_node(num_cpus=1, object_store_memory=STORE, **options)
+
+    def tell_of_s3(self, endpoint: str, *, credentials: bool = True) -> None:
+        """Let S3 be what is at an address, for the nodes."""
+        (self._own / "config").write_text(f"[default]\nregion = us-east-1\nendpoint_url = {endpoint}\n")
+        secret = "[default]\naws_access_key_id = nodes\naws_secret_access_key = nodes\n"
+        (self._own / "credentials").write_text(secret if credentials else "")
 
     def lose(self) -> None:
         """Kill a node as a power cut does; another than the driver's, who would go with it."""
@@ -61,13 +74,13 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(cache: Path) -> Iterator[Cluster]:
+def cluster(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Give a cluster, whose two working nodes are there before and after each test."""
     pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
     root = Path(__file__).resolve().parents[3]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]))
-        made = Cluster()
+        made = Cluster(tmp_path_factory.mktemp("nodes"))
         yield made
         made.end()

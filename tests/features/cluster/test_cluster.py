@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facefeat.data.listing import Where
 from facefeat.errors import StorageError
 from facefeat.features.cluster import driver
 from facefeat.features.cluster.job import list_from_json, list_to_json
@@ -182,7 +183,13 @@ def test_nothing_of_a_picture_goes_through_the_object_store(crowd: Path, tmp_pat
     assert 0 < seen[0].bytes_moved < 250 * n < sum(file.stat().st_size for file in crowd.glob("*/*")) / 10
 
 
-@given(st.lists(st.tuples(st.text(), st.binary(min_size=32, max_size=32), st.lists(st.integers(0, 100)))))
-def test_lists_come_back_as_they_were(rows: list[tuple[str, bytes, list[int]]]) -> None:
-    tasks = [Task(path, digest, tuple(copies)) for path, digest, copies in rows]
-    assert list_from_json(list_to_json(tasks)) == tasks
+WHERES = st.none() | st.lists(st.none() | st.text() | st.integers(0), max_size=2)
+
+
+@given(
+    st.dictionaries(st.text(), st.tuples(st.binary(min_size=32, max_size=32), st.lists(st.integers(0, 100)), WHERES))
+)
+def test_lists_come_back_as_they_were(rows: dict[str, tuple[bytes, list[int], Where]]) -> None:
+    tasks = [Task(path, digest, tuple(copies)) for path, (digest, copies, _) in rows.items()]
+    where = {path: where for path, (_, _, where) in rows.items()}
+    assert list_from_json(list_to_json(tasks, where.__getitem__)) == (tasks, where)

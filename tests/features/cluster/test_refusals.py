@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import sys
-import tarfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -131,16 +130,6 @@ def test_pictures_that_nodes_do_not_see(
         rf"{NODE} does not see /proc/self/cwd/people as it is here \(ada/01\.png is missing or another\); every node needs "
         r"the pictures under the same path\.", said,
     )  # fmt: skip
-
-
-def test_a_data_set_that_is_no_folder(people: Path, tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "people.tar", "w") as archive:
-        archive.add(people, ".")
-    said = refusal(UsageError, tmp_path / "people.tar", tmp_path / "f.h5", "ray")
-    assert said == (
-        f"--cluster takes a folder that every node sees, and {tmp_path}/people.tar is none; copy it to one, or leave "
-        "--cluster out."
-    )
 
 
 def test_a_way_of_shards_that_there_is_not(people: Path, tmp_path: Path, cluster: Cluster) -> None:
