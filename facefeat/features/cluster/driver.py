@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,17 @@ class Cluster:
         tell(f"Vectors are computed by a cluster: actors {self.actors}, nodes {len(self._nodes)}", 0, 0)
         lists = _lists(todo, max(FEWEST, min(SHARD_ROWS, n // (TURNS * self.actors))))
         while some := list(islice(lists, LISTS)):
-            for result in self._results(some):
-                name = names.get(result["node"], result["node"][:6])
-                if result["error"]:
-                    raise raised(result["error"], name)
-                for shard in self._shards(result, folder, name):
-                    keep(shard)
-                self._note(result, name, seconds)
-                done += result["tried"]
-                tell("faces and vectors", done, n)
+            # Closed when a run is stopped, before the cluster is left: it would go on there.
+            with closing(self._results(some)) as results:
+                for result in results:
+                    name = names.get(result["node"], result["node"][:6])
+                    if result["error"]:
+                        raise raised(result["error"], name)
+                    for shard in self._shards(result, folder, name):
+                        keep(shard)
+                    self._note(result, name, seconds)
+                    done += result["tried"]
+                    tell("faces and vectors", done, n)
         self.nodes = self._shares()
 
     def take_over(self, folder: WorkFolder, tell: Progress) -> None:
@@ -151,7 +153,7 @@ class Cluster:
             for node in self._nodes
         )
 
-    def _results(self, lists: Sequence[list[Task]]) -> Iterator[dict[str, Any]]:
+    def _results(self, lists: Sequence[list[Task]]) -> Generator[dict[str, Any], None, None]:
         """Yield what became of each list, in the order in which they end."""
         data, given = self._ray.data, [{"tasks": list_to_json(one, self._dataset.where)} for one in lists]
         self.bytes_moved += sum(len(one["tasks"]) for one in given)
@@ -166,7 +168,7 @@ class Cluster:
             num_gpus=1 if self._job.gpu else None,
         )
         try:
-            for row in made.iter_rows():
+            for row in self._rows(made):
                 self.bytes_moved += len(row["told"]) + len(row["shards"])
                 yield json.loads(row["told"]) | {"data": row["shards"]}
         except self._ray.exceptions.RayTaskError:
@@ -176,6 +178,16 @@ class Cluster:
                 f"The cluster gave up on some pictures ({type(error).__name__}); what is computed is kept: "
                 "run the same again."
             ) from error
+
+    def _rows(self, made: Any) -> Iterator[dict[str, Any]]:
+        """Yield rows as ``iter_rows`` does, but in this thread alone.
+
+        Those that Ray Data would start go on when a run is stopped, and end the process when they find the cluster left.
+        """
+        block = self._ray.data.block
+        for bundle in made.iter_internal_ref_bundles():
+            for reference in bundle.block_refs:
+                yield from block.BlockAccessor.for_block(self._ray.get(reference)).iter_rows(public_row_format=True)
 
     def _shards(self, result: dict[str, Any], folder: WorkFolder, node: str) -> Iterator[Shard]:
         """Yield the shards of a list as they lie in the work folder."""
