@@ -84,7 +84,7 @@ def test_objects_and_tars_in_a_store(tmp_path: Path, s3: str) -> None:
         assert_reads_alike(list_data(address))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.binary()))
 def test_any_name_and_bytes_in_a_tar(tmp_path_factory: pytest.TempPathFactory, pictures: dict[str, bytes]) -> None:
     path = tmp_path_factory.getbasetemp() / "any.tar"
