@@ -18,6 +18,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from facefeat.engines.cores import usable
 from facefeat.errors import FacefeatError, StorageError, UsageError
 
 P = ParamSpec("P")
@@ -184,9 +185,7 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
 def cores(workers: int | None) -> int:
     """Return how many workers to use: those asked for, or one for each core this process may use."""
-    if workers:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return workers or usable()
 
 
 def names(text: str | None) -> list[str] | None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.engines import int8
+from facefeat.engines.cores import usable
 from facefeat.engines.network import Network, Ranges, Run, in_fixed_batches
 from facefeat.errors import StorageError, UsageError
 
@@ -114,6 +115,8 @@ class OpenVINOEngine:
         config = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "NUM_STREAMS": str(self.streams)}
         if self.threads:
             config["INFERENCE_NUM_THREADS"] = str(self.threads)
+            if self.threads < usable():  # it would bind each process that has few threads to the same first cores
+                config["ENABLE_CPU_PINNING"] = "NO"
         compiled = _core().compile_model(model, "CPU", config)
         fixed = not any(port.get_partial_shape().is_dynamic for port in (*model.inputs, *model.outputs))
         idle: queue.SimpleQueue[Run] = queue.SimpleQueue()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from facefeat.engines.cores import usable
 from facefeat.features.store.file import FeatureFile
 
 _PACKAGES = ("facefeat", "numpy", "scipy", "scikit-learn", "keras")
@@ -25,8 +25,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Describe the machine, but for its name."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"platform": platform.platform(), "processor": platform.machine(), "cores": cores}
+    return {"platform": platform.platform(), "processor": platform.machine(), "cores": usable()}
 
 
 def document(file: FeatureFile) -> dict[str, Any]:

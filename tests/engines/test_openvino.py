@@ -87,6 +87,28 @@ print(json.dumps([mean.tolist(), [m for m in ("tensorflow", "keras") if m in sys
     assert heavy == []
 
 
+@pytest.mark.parametrize(("threads", "cores", "bound"), [(1, 2, False), (2, 2, True), (None, 2, True)])
+def test_a_process_of_few_threads_is_bound_to_no_core(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, threads: int | None, cores: int, bound: bool
+) -> None:
+    # Several on one machine, as a cluster's, would now and then all be bound to its first core.
+    core, made = engine_module._core(), []
+
+    class Noting:
+        def read_model(self, path: str) -> Any:
+            return core.read_model(path)
+
+        def compile_model(self, *given: Any) -> Any:
+            made.append(core.compile_model(*given))
+            return made[-1]
+
+    engine = OpenVINOEngine("float32", threads=threads)
+    monkeypatch.setattr(engine_module, "_core", Noting)
+    monkeypatch.setattr(engine_module, "usable", lambda: cores)
+    np.testing.assert_allclose(engine.load(tiny.network())(INPUTS)[1], tiny.expected(INPUTS)[1], rtol=1e-5)
+    assert made[0].get_property("ENABLE_CPU_PINNING") is bound
+
+
 def test_exporting_writes_nothing_on_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
     exported(tiny.network("quiet"))
     assert capfd.readouterr() == ("", "")
