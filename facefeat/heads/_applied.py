@@ -6,13 +6,14 @@ the same numbers from them. Nothing is fitted here, and nothing is compiled code
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.heads._estimator import Classifier, Estimator, rows_of
+from facefeat.heads._lists import InvertedLists
 from facefeat.heads._scaling import SignedRoot
 
 BLOCK_NUMBERS = 2**24  # distances in memory at a time
@@ -106,12 +107,13 @@ class LogisticRegression(Classifier):
 
 
 class KNeighborsClassifier(Classifier):
-    """Nearest neighbours by cosine, all distances computed."""
+    """Nearest neighbours by cosine, all distances computed, or those to a few lists of rows."""
 
     KEPT_AS = "sklearn.neighbors._classification.KNeighborsClassifier"
 
     _fit_X: NDArray[np.floating[Any]]
     _y: NDArray[np.integer[Any]]
+    index_: InvertedLists | None = None
 
     def __init__(self, n_neighbors: int = 5, weights: str = "uniform") -> None:
         self.n_neighbors, self.weights = n_neighbors, weights
@@ -119,19 +121,29 @@ class KNeighborsClassifier(Classifier):
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the share of the neighbours' votes, shape (n_images, n_classes)."""
         rows = rows_of(self, X)
-        dtype = np.float32 if rows.dtype == self._fit_X.dtype == np.float32 else np.float64
-        rows, kept = (_unit(one.astype(dtype, copy=False)) for one in (rows, self._fit_X))
-        if not 1 <= self.n_neighbors <= len(kept):
+        if not 1 <= self.n_neighbors <= len(self._fit_X):
             raise ValueError(f"There are not {self.n_neighbors} neighbours.")
-        return _in_blocks(rows, len(kept), lambda block: self._votes(block @ kept.T))
+        dtype = np.float32 if rows.dtype == self._fit_X.dtype == np.float32 else np.float64
+        rows = unit(rows.astype(dtype, copy=False))
+        if self.index_ is not None:
+            return np.concatenate([np.empty((0, len(self.classes_))), *self._looked_up(rows, self.index_)])
+        kept = unit(self._fit_X.astype(dtype, copy=False))
+        return _in_blocks(rows, len(kept), lambda block: self._votes(block @ kept.T, self._y))
 
-    def _votes(self, cosines: NDArray[Any]) -> NDArray[np.float64]:
+    def _looked_up(self, rows: NDArray[Any], index: InvertedLists) -> Iterator[NDArray[np.float64]]:
+        """Yield the votes on each row of those that it may be near to."""
+        for row, means in zip(rows, index.means(rows), strict=True):
+            which = index.candidates(means, self.n_neighbors)
+            kept = unit(self._fit_X[which].astype(rows.dtype, copy=False))
+            yield self._votes((kept @ row)[None], self._y[which])
+
+    def _votes(self, cosines: NDArray[Any], people: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         distances = np.clip(1 - cosines, 0, 2)
         which = np.arange(len(distances))[:, None]
         nearest = np.argpartition(distances, self.n_neighbors - 1, axis=1)[:, : self.n_neighbors]
         nearest = nearest[which, np.argsort(distances[which, nearest])]
         votes = np.zeros((len(distances), len(self.classes_)))
-        np.add.at(votes, (which, self._y[nearest]), self._weights(distances[which, nearest]))
+        np.add.at(votes, (which, people[nearest]), self._weights(distances[which, nearest]))
         votes /= votes.sum(axis=1, keepdims=True)
         return votes
 
@@ -213,8 +225,8 @@ def _in_blocks(rows: NDArray[Any], width: int, apply: _Apply) -> NDArray[np.floa
     return np.concatenate([apply(rows[start : start + step]) for start in range(0, len(rows), step)])
 
 
-def _unit(X: NDArray[Any]) -> NDArray[Any]:
+def unit(X: NDArray[Any]) -> NDArray[Any]:
     """Divide rows by their lengths, but for those of none."""
     lengths = np.sqrt(np.einsum("nd,nd->n", X, X))
-    unit: NDArray[Any] = X / np.where(lengths < 10 * np.finfo(lengths.dtype).eps, 1, lengths)[:, None]
-    return unit
+    rows: NDArray[Any] = X / np.where(lengths < 10 * np.finfo(lengths.dtype).eps, 1, lengths)[:, None]
+    return rows

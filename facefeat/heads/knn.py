@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.heads import _applied, _layers
+from facefeat.heads import _applied, _layers, _lists
 from facefeat.heads._fitted import check_array, check_attributes
-from facefeat.heads._scaling import TRUSTED, check_rows, check_scaling, scaled
+from facefeat.heads._lists import Searched
+from facefeat.heads._scaling import TRUSTED as _SCALING
+from facefeat.heads._scaling import check_rows, check_scaling, scaled
 
 if TYPE_CHECKING:
     from facefeat.heads._space import Space
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "nearest neighbours, cosine (needs no training; every picture is kept)"
 GRID: dict[str, list[Any]] = {"n_neighbors": [1, 3, 5]}
 APPLIED = _applied.KNeighborsClassifier
+TRUSTED = (*_SCALING, *_lists.TRUSTED)
 
 __all__ = [
     "APPLIED",
@@ -29,6 +32,7 @@ __all__ = [
     "fit_shared",
     "in_features",
     "in_layers",
+    "searched",
 ]
 
 
@@ -60,6 +64,12 @@ def fit_shared(classifier: Any, space: Space) -> Any:
 def in_features(classifier: Any, space: Space) -> None:
     """Give a head that was fitted in shared coordinates back to the features; see ``facefeat.learn.head.Head``."""
     classifier.fit(space.scaled(space.train), space.labels)
+
+
+def searched(classifier: Any) -> Searched:
+    """Say what is looked for: the rows nearest to a face's; see ``facefeat.learn.search.SearchingHead``."""
+    kept = classifier._fit_X
+    return Searched(lambda rows: _applied.unit(kept[rows]), len(kept), classifier.n_neighbors)
 
 
 def in_layers(classifier: Any, rows: Any) -> Any:
@@ -100,3 +110,4 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
     check_rows(estimator, check_array(neighbours._fit_X, X.shape, "_fit_X"), X, "_fit_X")
     if not np.array_equal(check_array(neighbours._y, y.shape, "_y", np.integer), y):
         raise ValueError("its pictures have other people")
+    _lists.check_lists(getattr(neighbours, "index_", None), *X.shape)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facefeat.heads import _layers
+from facefeat.heads import _layers, _lists
 from facefeat.heads._covariance import TRUSTED as _COVARIANCE
 from facefeat.heads._covariance import WithinPersons, WithinWhitening, class_means
 from facefeat.heads._estimator import Classifier, rows_of
 from facefeat.heads._fitted import check_array
+from facefeat.heads._lists import InvertedLists, Searched
 from facefeat.heads._rows import require_two, training_rows
 from facefeat.heads._scaling import BLOCK, bounds, check_scaling, scaled
 from facefeat.heads._scaling import TRUSTED as _SCALING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SUMMARY = "nearest class mean, cosine in a whitened space"
 RANK = 20
 GRID: dict[str, list[Any]] = {"whiten": [True, False]}
-TRUSTED = (*_SCALING, *_COVARIANCE, "facefeat.heads.prototype.PrototypeClassifier")
+TRUSTED = (*_SCALING, *_COVARIANCE, *_lists.TRUSTED, "facefeat.heads.prototype.PrototypeClassifier")
 
 
 def build(whiten: bool = True, root: bool = True) -> Any:
@@ -51,6 +52,7 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
     fitted = estimator[-1]
     check_array(fitted.centre_, (width,), "centre_")
     toward = check_array(fitted.prototypes_, (n_people, width), "prototypes_")
+    _lists.check_lists(fitted.index_, n_people, width)
     if type(fitted.whitening_) is not (WithinWhitening if fitted.whiten else type(None)):
         raise ValueError("its whitening_ is not what it was made with")
     with np.errstate(all="ignore"):  # numbers from a file may be of any size
@@ -112,6 +114,12 @@ def in_features(classifier: Any, space: Space) -> None:
         classifier.whitening_.directions = space.in_features(classifier.whitening_.directions)
 
 
+def searched(classifier: Any) -> Searched:
+    """Say what is looked for: the nearest mean; see ``facefeat.learn.search.SearchingHead``."""
+    means = classifier.prototypes_
+    return Searched(lambda rows: means[rows], len(means))
+
+
 def in_layers(classifier: Any, rows: Any) -> Any:
     """Write the fitted classifier in layers; see ``facefeat.learn.head.Head``."""
     cosines = similarities_in_layers(classifier, rows)
@@ -154,7 +162,11 @@ class PrototypeClassifier(Classifier):
     prototypes_ : ndarray of shape (n_classes, n_features), float64
         Unit vectors.
     whitening_ : WithinWhitening or None
+    index_ : InvertedLists or None
+        Of the prototypes, where they are very many; the cosine to one that is not looked at is the mean of its list.
     """
+
+    index_: InvertedLists | None = None
 
     def __init__(self, whiten: bool = True) -> None:
         self.whiten = whiten
@@ -199,6 +211,7 @@ class PrototypeClassifier(Classifier):
         self
         """
         require_two(classes)
+        vars(self).pop("index_", None)
         self.classes_, self.n_features_in_ = classes, means.shape[1]
         self.whitening_ = whitening
         self.centre_ = counts @ means / counts.sum()
@@ -222,9 +235,19 @@ class PrototypeClassifier(Classifier):
         ndarray of shape (n_images, n_classes), float64
             From -1 to 1.
         """
-        rows = rows_of(self, X, np.float64)
-        cosines: NDArray[np.float64] = self.directions(rows) @ self.prototypes_.T
-        return cosines
+        return self.cosines(self.directions(rows_of(self, X, np.float64)))
+
+    def cosines(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what ``similarities`` does, of rows whose directions are there already."""
+        if self.index_ is None:
+            cosines: NDArray[np.float64] = directions @ self.prototypes_.T
+            return cosines
+        means = self.index_.means(directions).astype(np.float64)
+        found: NDArray[np.float64] = self.index_.spread(means)
+        for row, toward, mean in zip(found, directions, means, strict=True):
+            which = self.index_.candidates(mean)
+            row[which] = self.prototypes_[which] @ toward
+        return found
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the class of the nearest mean, shape (n_images,)."""

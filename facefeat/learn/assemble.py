@@ -22,6 +22,7 @@ from facefeat.learn.copies import Faces, groups_among
 from facefeat.learn.crossval import Trial, cross_validate
 from facefeat.learn.gallery import Gallery
 from facefeat.learn.scoring import calibration_of, step_of
+from facefeat.learn.search import give_index
 from facefeat.learn.splits import folds
 from facefeat.learn.threads import cores
 from facefeat.learn.training import TrainingSet
@@ -200,7 +201,10 @@ def _fitted(
             estimator = rows.fit(head, params)
         except ValueError as error:
             raise UsageError(f"The head {head} cannot be fitted: {' '.join(str(error).split())}") from error
-        return estimator, rows.fit(*SCORE)
+        score = rows.fit(*SCORE)
+        give_index(head, estimator)
+        give_index(SCORE[0], score)
+        return estimator, score
 
 
 def model_card(bundle: Bundle) -> str:

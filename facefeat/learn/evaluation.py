@@ -7,7 +7,8 @@ from pathlib import Path
 
 from facefeat.features.store.columns import Skipped
 from facefeat.learn.metrics import Share
-from facefeat.learn.naming import Naming, Nearest
+from facefeat.learn.naming import Naming
+from facefeat.learn.nearest import Nearest
 from facefeat.learn.rates import Curve
 from facefeat.learn.unknown import Threshold
 

@@ -37,7 +37,7 @@ class Head(Protocol):
     and range that it was written for. Compiled code that does not look is why: it would read memory not its own.
 
     And ``cost(n_images, n_features, n_people)``, read by the function of that name here; the functions of
-    ``SharingHead``; and those of ``StreamingHead`` and ``LayeredHead``.
+    ``SharingHead``; those of ``StreamingHead`` and ``LayeredHead``; and of ``facefeat.learn.search.SearchingHead``.
     """
 
     SUMMARY: str

@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefeat.errors import DamagedFile, RecipeMismatch
-from facefeat.heads._rows import blocks
+from facefeat.errors import RecipeMismatch
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.calibration import logits, probabilities
+from facefeat.learn.nearest import Nearest, TrainingPictures, no_score
 from facefeat.learn.unknown import NO_THRESHOLD, directions, to_means
-
-N_NEAREST = 3
-MOST_EXACT = 2**25  # numbers of a gallery whose directions are kept in float64
-
-_BLOCK = 2**22  # numbers of a larger one that are worked on together
 
 
 @dataclass(frozen=True)
@@ -34,22 +29,6 @@ class Candidate:
 
     name: str
     score: float
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """A training picture that looks like a face.
-
-    Attributes
-    ----------
-    path, name : str
-    similarity : float
-        Cosine in the same space as the score.
-    """
-
-    path: str
-    name: str
-    similarity: float
 
 
 @dataclass(frozen=True)
@@ -95,9 +74,7 @@ class Naming:
         return None if self.threshold <= NO_THRESHOLD else self.score - self.threshold
 
 
-def namings(
-    bundle: Bundle, X: NDArray[Any], top: int, gallery: NDArray[np.floating[Any]] | None = None
-) -> list[Naming]:
+def namings(bundle: Bundle, X: NDArray[Any], top: int, gallery: TrainingPictures | None = None) -> list[Naming]:
     """Name faces by their vectors, with or without the nearest training pictures.
 
     Raises
@@ -108,8 +85,8 @@ def namings(
         If the model has no finite score for a face.
     """
     scores, cosines, sure, towards = _numbers(bundle, X)
-    own = np.empty((len(X), 0)) if gallery is None else _alike(bundle, towards, gallery)
-    return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, sure, own, strict=True)]
+    nearest = [()] * len(X) if gallery is None else gallery.nearest(towards)
+    return [_naming(bundle, *rows, top) for rows in zip(scores, cosines, sure, nearest, strict=True)]
 
 
 def ranked(
@@ -138,7 +115,7 @@ def ranked(
         As ``namings``.
     """
     scores, cosines, sure, _ = _numbers(bundle, X)
-    named = [_naming(bundle, *rows, np.empty(0), top) for rows in zip(scores, cosines, sure, strict=True)]
+    named = [_naming(bundle, *rows, (), top) for rows in zip(scores, cosines, sure, strict=True)]
     rows, own = np.arange(len(X)), np.maximum(truth, 0)
     score, cosine = scores[rows, own][:, None], cosines[rows, own][:, None]
     earlier = np.arange(scores.shape[1]) < own[:, None]
@@ -166,16 +143,11 @@ def explained(
     """
     if not named:
         return []
-    people, found = bundle.gallery.pictures.person, []
-    gallery = gallery_directions(bundle)
-    for block in blocks(len(X), len(gallery)):
-        for naming, own, index in zip(
-            named[block], _alike(bundle, directions(bundle.unknown, X[block]), gallery), truth[block], strict=True
-        ):
-            theirs = np.flatnonzero(people == index)
-            missed = _picture(bundle, own, int(theirs[own[theirs].argmax()])) if len(theirs) else None
-            found.append((replace(naming, nearest=tuple(_nearest(bundle, own))), missed))
-    return found
+    gallery, towards = TrainingPictures(bundle), directions(bundle.unknown, X)
+    return [
+        (replace(naming, nearest=nearest), gallery.of_person(toward, who))
+        for naming, nearest, toward, who in zip(named, gallery.nearest(towards), towards, truth.tolist(), strict=True)
+    ]
 
 
 _Numbers = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -199,41 +171,10 @@ def _numbers(bundle: Bundle, X: NDArray[Any]) -> _Numbers:
             known = bundle.confidence
             sure = probabilities(scores, known.temperature) if known else np.empty((len(X), 0))
     except ValueError as error:
-        raise _no_score(bundle) from error
+        raise no_score(bundle) from error
     if not all(np.isfinite(numbers).all() for numbers in (scores, cosines, sure)):
-        raise _no_score(bundle)
+        raise no_score(bundle)
     return scores, cosines, sure, towards
-
-
-def gallery_directions(bundle: Bundle) -> NDArray[np.floating[Any]]:
-    """Return the directions of the training pictures, augmented copies left out.
-
-    Returns
-    -------
-    ndarray of shape (n_pictures, n_features)
-        float64; float32 of galleries with more than ``MOST_EXACT`` numbers, where it saves gigabytes.
-    """
-    X = bundle.gallery.pictures.vectors
-    with np.errstate(all="ignore"):  # see _numbers
-        if X.size <= MOST_EXACT:
-            return directions(bundle.unknown, X.astype(np.float32))
-        found = np.empty(X.shape, np.float32)
-        for block in blocks(len(X), X.shape[1], _BLOCK):
-            found[block] = directions(bundle.unknown, X[block].astype(np.float32))
-    return found
-
-
-def _alike(bundle: Bundle, towards: NDArray[np.float64], gallery: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the cosine of each face to each training picture, both given by their directions."""
-    with np.errstate(all="ignore"):
-        own = np.asarray(towards.astype(gallery.dtype, copy=False) @ gallery.T, np.float64)
-    if not np.isfinite(own).all():
-        raise _no_score(bundle)
-    return own
-
-
-def _no_score(bundle: Bundle) -> DamagedFile:
-    return DamagedFile(f"The model gives no number for a face: its head {bundle.head}, or the vectors, are damaged.")
 
 
 def _naming(
@@ -241,7 +182,7 @@ def _naming(
     scores: NDArray[np.float64],
     cosines: NDArray[np.float64],
     sure: NDArray[np.float64],
-    own: NDArray[np.float64],
+    nearest: tuple[Nearest, ...],
     top: int,
 ) -> Naming:
     # Where the head cannot tell (votes of one neighbour are 0 or 1), the cosine orders the rest.
@@ -259,16 +200,7 @@ def _naming(
         margin=score - float(cosines[second]),
         threshold=threshold,
         candidates=tuple(Candidate(bundle.people[i], float(cosines[i])) for i in order[: max(top, 1)]),
-        nearest=tuple(_nearest(bundle, own)),
+        nearest=nearest,
         runner_up=Candidate(bundle.people[second], float(cosines[second])),
         probability=float(sure[best]) if len(sure) else None,
     )
-
-
-def _nearest(bundle: Bundle, own: NDArray[np.float64]) -> Sequence[Nearest]:
-    return [_picture(bundle, own, int(i)) for i in np.argsort(-own, kind="stable")[:N_NEAREST]]
-
-
-def _picture(bundle: Bundle, own: NDArray[np.float64], index: int) -> Nearest:
-    gallery = bundle.gallery.pictures
-    return Nearest(gallery.paths[index], bundle.people[gallery.person[index]], float(own[index]))

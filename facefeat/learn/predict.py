@@ -17,7 +17,8 @@ from facefeat.features.encode import Encoder, engine_for, plan_of
 from facefeat.features.layers import joined
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
-from facefeat.learn.naming import Naming, gallery_directions, namings
+from facefeat.learn.naming import Naming, namings
+from facefeat.learn.nearest import TrainingPictures
 from facefeat.learn.threads import still_afterwards
 
 Source = str | Path | bytes | NDArray[np.uint8]
@@ -54,7 +55,7 @@ class Recogniser:
     def __init__(self, bundle: Bundle, encoder: Encoder) -> None:
         self.bundle = bundle
         self.encoder = encoder
-        self._gallery = gallery_directions(bundle)
+        self._gallery = TrainingPictures(bundle)
 
     def predict(self, pictures: Iterable[Source], top: int = 3) -> list[Photo]:
         """Name every face of some photographs.

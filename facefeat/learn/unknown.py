@@ -92,7 +92,7 @@ def directions(score: Any, X: NDArray[Any]) -> NDArray[np.float64]:
 
 def to_means(score: Any, towards: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what ``similarities`` does, of faces whose directions are there already."""
-    cosines: NDArray[np.float64] = towards @ score[-1].prototypes_.T
+    cosines: NDArray[np.float64] = score[-1].cosines(towards)
     return cosines
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facefeat.data.folder import escaped
 from facefeat.features.store.file import FeatureFile
+from facefeat.learn.search import search_of
 
 if TYPE_CHECKING:
     from facefeat.features.extract import Extraction
@@ -66,6 +67,7 @@ def fitted(made: Fitted) -> dict[str, Any]:
         "copies": bundle.gallery.n_copies,
         "threshold": asdict(bundle.threshold),
         "confidence": asdict(bundle.confidence) if bundle.confidence else None,
+        "search": _search(bundle),
         "output": escaped(str(made.output)),
         "seconds": round(made.seconds, 3),
     }
@@ -116,9 +118,16 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         "copies": bundle.gallery.n_copies,
         "threshold": asdict(bundle.threshold),
         "confidence": asdict(bundle.confidence) if bundle.confidence else None,
+        "search": _search(bundle),
         "scores": bundle.scores,
         "versions": bundle.versions,
     }
+
+
+def _search(bundle: Bundle) -> dict[str, Any] | None:
+    """Say how the nearest of very many rows are looked for; null where they are not that many."""
+    found = search_of(bundle.head, bundle.estimator)
+    return asdict(found) if found else None
 
 
 def checked(found: Checked) -> dict[str, Any]:

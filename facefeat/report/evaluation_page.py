@@ -11,7 +11,7 @@ from facefeat.data.folder import escaped, unescaped
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.evaluation import Evaluation, Mistake
 from facefeat.learn.metrics import Share
-from facefeat.learn.naming import Nearest
+from facefeat.learn.nearest import Nearest
 from facefeat.report import evaluated, pages, people, plots, predicted, words
 from facefeat.report.comparison_page import CARDS, shown
 

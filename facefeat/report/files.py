@@ -16,6 +16,7 @@ from rich.text import Text
 
 from facefeat.data.folder import escaped, printable
 from facefeat.features.store.file import FeatureFile
+from facefeat.learn.search import search_of
 from facefeat.report import words
 from facefeat.report.tables import SHOWN, facts, skipped
 
@@ -130,6 +131,8 @@ def _bundle(seen: Seen, bundle: Bundle) -> Facts:
     ]  # fmt: skip
     if bundle.confidence:
         rows.append(("sure", words.confidence_sentence(bundle.confidence)))
+    if found := search_of(bundle.head, bundle.estimator):
+        rows.append(("search", words.search_sentence(found)))
     if accuracy := bundle.scores.get("accuracy"):
         share = f"{words.percent(accuracy['mean'])} (95 % interval {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f})"
         rows.append(("accuracy", f"{share}; {bundle.scores.get('protocol', '')}"))

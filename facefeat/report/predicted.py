@@ -14,7 +14,8 @@ from facefeat.report.documents import finite
 from facefeat.report.tables import WIDTH
 
 if TYPE_CHECKING:
-    from facefeat.learn.naming import Naming, Nearest
+    from facefeat.learn.naming import Naming
+    from facefeat.learn.nearest import Nearest
     from facefeat.learn.predict import Photo
 
 NEAREST = 2  # training pictures on a line

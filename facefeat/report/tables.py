@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facefeat.data.folder import escaped, printable
+from facefeat.learn.search import search_of
 from facefeat.report import words
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ def fitted(made: Fitted) -> RenderableType:
         ("trained on", words.trained_on(bundle)),
         *[("unknown" if i == 0 else "", line) for i, line in enumerate(words.threshold_sentences(bundle.threshold))],
         *[("sure", line) for line in filter(None, [words.confidence_sentence(bundle.confidence)])],
+        *[
+            ("search", words.search_sentence(found))
+            for found in filter(None, [search_of(bundle.head, bundle.estimator)])
+        ],
         ("time", f"{made.seconds:.1f} s"),
         ("output", escaped(str(made.output))),
     ]

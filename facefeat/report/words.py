@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facefeat.features.store.file import FeatureFile
     from facefeat.learn.bundle import Bundle
     from facefeat.learn.calibration import Confidence
+    from facefeat.learn.search import Search
     from facefeat.learn.unknown import Threshold
 
 LOW_COSINE = 0.99  # of int8 to float32: below it, something is wrong with the ranges
@@ -169,6 +170,16 @@ def confidence_sentence(found: Confidence | None) -> str:
     return (
         f"Probabilities are off by {percent(found.ece)} on average (ECE), for known people, on "
         f"{counted(found.n, 'picture')} that did not train."
+    )
+
+
+def search_sentence(found: Search) -> str:
+    """Say how a model looks for the nearest of very many rows."""
+    if not found.n_probe:
+        return f"All {found.n_rows:,} rows are looked at; fitted where pip install 'facefeat[cluster]' was run, few would be."
+    return (
+        f"{found.n_probe:,} of {found.n_lists:,} lists of the {found.n_rows:,} rows are looked into, where "
+        f"{percent(found.recall or 0.0)} of the nearest are (recall, on {found.n_tried:,} other rows)."
     )
 
 

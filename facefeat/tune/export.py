@@ -23,6 +23,7 @@ from facefeat.features.layers import joined
 from facefeat.features.store import durable
 from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
+from facefeat.learn.search import take_index
 from facefeat.tune import described, formats, network
 from facefeat.tune.agreement import Agreement, answers
 from facefeat.tune.formats import Format, Predict
@@ -115,6 +116,8 @@ def export(
     chosen, path = _chosen(model, output, format)
     bundle = bundles.read(model)
     network.check(bundle)
+    for estimator in (bundle.estimator, bundle.unknown):  # what is written looks at all rows
+        take_index(estimator)
     chosen.require()
     with durable.storage_errors(path):  # before all the work, where it would fail after it
         durable.make_folder(path.parent)

@@ -12,7 +12,8 @@ from PIL import Image
 from rich.console import Console
 
 from facefeat.errors import PictureRefused
-from facefeat.learn.naming import Candidate, Naming, Nearest
+from facefeat.learn.naming import Candidate, Naming
+from facefeat.learn.nearest import Nearest
 from facefeat.learn.predict import Photo
 from facefeat.report import predicted
 from tests.cli.test_commands import THUMB, document, refused, run

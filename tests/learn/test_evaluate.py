@@ -22,7 +22,8 @@ from facefeat.learn.evaluate import Evaluation, evaluate, evaluate_file
 from facefeat.learn.evaluation import Enrolled, Mistake
 from facefeat.learn.fit import fit
 from facefeat.learn.metrics import Share, wilson
-from facefeat.learn.naming import Naming, Nearest
+from facefeat.learn.naming import Naming
+from facefeat.learn.nearest import Nearest
 from facefeat.learn.predict import Recogniser, load
 from facefeat.learn.unknown import directions
 from tests.making import person_pixels, write_people

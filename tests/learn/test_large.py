@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from facefeat.errors import DamagedFile
 from facefeat.heads import _logistic, _rows, _rowspace, dense
 from facefeat.heads._rowspace import Vectors
-from facefeat.learn import archive, bundle, check, copies, head, naming, pieces, splits, unknown
+from facefeat.learn import archive, bundle, check, copies, head, naming, nearest, pieces, splits, unknown
 from facefeat.learn.crossval import Outcome, Trial, cross_validate
 from facefeat.learn.training import TrainingSet
 from facefeat.report.files import _counted
@@ -189,14 +189,14 @@ def test_the_nearest_pictures_are_the_same_in_single_precision(
 ) -> None:
     model = bundle.read(models["prototype"])
     X = model.gallery.vectors.astype(np.float32)
-    exact = naming.namings(model, X, 1, naming.gallery_directions(model))
-    monkeypatch.setattr(naming, "MOST_EXACT", 0)
-    monkeypatch.setattr(naming, "_BLOCK", 3 * X.shape[1])
-    rough = naming.namings(model, X, 1, naming.gallery_directions(model))
+    exact = naming.namings(model, X, 1, nearest.TrainingPictures(model))
+    monkeypatch.setattr(nearest, "MOST_EXACT", 0)
+    monkeypatch.setattr(nearest, "_BLOCK", 3 * X.shape[1])
+    rough = naming.namings(model, X, 1, nearest.TrainingPictures(model))
     for one, other in zip(exact, rough, strict=True):
         assert (one.name, one.score) == (other.name, other.score)
-        nearest = [pair.similarity for pair in other.nearest]
-        assert nearest == pytest.approx([pair.similarity for pair in one.nearest], abs=1e-5)
+        alike = [pair.similarity for pair in other.nearest]
+        assert alike == pytest.approx([pair.similarity for pair in one.nearest], abs=1e-5)
 
 
 def test_of_a_large_model_some_pictures_are_named(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
