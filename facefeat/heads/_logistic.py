@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_SCORES = 2**25  # pictures times people; scikit-learn holds several tables of that size
-_SCORES = 2**24  # of a block, where there are more: the products with fewer would be small ones
+_SCORES = 2**22  # of a block, where there are more: they fit beside the processor, and the products are not small
 
 
 def fit_logistic(classifier: Any, space: Space) -> Any:
