@@ -32,6 +32,7 @@ from facefeat.features import extract, hashes
 from facefeat.features.cluster import driver
 from facefeat.features.cluster.job import list_to_json
 from facefeat.features.compute import SHARD_ROWS, Task
+from facefeat.features.contents import contents_of
 from facefeat.features.encode import plan
 from facefeat.features.known import Known
 from facefeat.features.recipe import Recipe, canonical_json
@@ -104,7 +105,7 @@ def drive(folder: Path, output: Path, n: int, size: int, side: int, rows: bool) 
     known = Known(canonical_json(AUGMENTATION.as_dict()))
     with steps.step("lists"):
         tasks = (Task(dataset.entries[i].path, digests[i]) for i in extract._unique(digests))
-        lists = [list_to_json(some) for some in driver._lists(tasks, SHARD_ROWS)]
+        lists = [list_to_json(some, dataset.where) for some in driver._lists(tasks, SHARD_ROWS)]
     steps.rows[-1]["step"] += f", {sum(map(len, lists)) / n:.0f} bytes a picture"
     if not rows:
         return steps.rows
@@ -120,7 +121,7 @@ def drive(folder: Path, output: Path, n: int, size: int, side: int, rows: bool) 
             n_bytes += len(data)
         steps.add("shards", seconds, n_bytes)
         with steps.step("publishing", n_bytes):
-            publish(output, recipe, extract._contents(dataset, digests, known, 0))
+            publish(output, recipe, contents_of(dataset, digests, known, 0))
         with steps.step("clearing"):
             work.clear()
     steps.rows[-2]["step"] += f", {output.stat().st_size / n:,.0f} bytes a row"
