@@ -25,7 +25,7 @@ from facefeat.features.known import Known
 from facefeat.features.means import Computer, Here, Means
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import durable
-from facefeat.features.store.columns import Columns
+from facefeat.features.store.columns import Kept
 from facefeat.features.store.file import FeatureFile, read, recipe_in
 from facefeat.features.store.publish import Contents, publish
 from facefeat.features.store.shards import Shard, WorkFolder, noted, work_folder
@@ -311,7 +311,7 @@ def _keep(kept: Shard, folder: WorkFolder, known: Known, seconds: Seconds, todo:
     seconds.write += time.perf_counter() - started
 
 
-def _require_space(output: Path, columns: Columns, left: int, kept: int) -> None:
+def _require_space(output: Path, columns: Kept, left: int, kept: int) -> None:
     """Stop early where the disk will not hold the shards that are left and the file made of all rows.
 
     Raises

@@ -8,7 +8,7 @@ from typing import Any
 
 from facefeat.data import picture
 from facefeat.features.store import sealed
-from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.columns import Kept, Skipped
 from facefeat.features.store.file import FeatureFile
 from facefeat.features.store.shards import Shard
 
@@ -37,7 +37,7 @@ class Known:
 
     def __init__(self, augmentation: str) -> None:
         self.augmentation = augmentation
-        self.pieces: list[Columns] = []
+        self.pieces: list[Kept] = []
         self.refused: dict[bytes, Skipped] = {}
         self.makers: list[dict[str, Any]] = []
         self.most = self.tried = self.pictures = 0
@@ -50,7 +50,7 @@ class Known:
         """Tell whether there is a row of a picture itself."""
         return digest in self._places
 
-    def add(self, columns: Columns, maker: dict[str, Any], augmentation: str) -> None:
+    def add(self, columns: Kept, maker: dict[str, Any], augmentation: str) -> None:
         """Add the rows of a file, whose copies are of some ranges."""
         index, copies = len(self.pieces), columns["images/copy"]
         self.pieces.append(columns)

@@ -22,7 +22,7 @@ from facefeat.features.cluster.worker import Attempts, Seen, Worker, raised
 from facefeat.features.compute import SHARD_ROWS, NodeShare, Progress, Seconds, Task
 from facefeat.features.means import Means
 from facefeat.features.store import durable
-from facefeat.features.store.shards import Shard, WorkFolder
+from facefeat.features.store.shards import SHARD_NAME, Shard, WorkFolder
 
 LISTS = 4096  # that Ray holds at a time: a million pictures
 FEWEST = 32  # pictures of a list, where there are few for all actors
@@ -193,6 +193,8 @@ class Cluster:
         """Yield the shards of a list as they lie in the work folder."""
         data = memoryview(result["data"])
         for name, digest, size in result["shards"]:
+            if not SHARD_NAME.fullmatch(name):  # nothing is written anywhere else
+                raise StorageError(f"The node {node} calls a shard {name!r}, which is no name of one.")
             if self._job.scratch:
                 self._lie_there.append(name)
                 yield self._job.scratch.fetch(name, digest, folder, node)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,11 +12,9 @@ from typing import TypeVar
 from facefeat.data.objects import AT_ONCE, Store
 from facefeat.errors import DamagedFile, FacefeatError, FileFormatError, StorageError
 from facefeat.features.recipe import Recipe
-from facefeat.features.store.shards import Shard, WorkFolder
+from facefeat.features.store.shards import SHARD_NAME, Shard, WorkFolder
 
 Result = TypeVar("Result")
-
-_NAME = re.compile(r"shard-[0-9a-f]{16}\.h5")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Scratch:
         ------
         InputError, Unreachable
         """
-        return [name for name in self._store.names(self._folder) if _NAME.fullmatch(name)]
+        return [name for name in self._store.names(self._folder) if SHARD_NAME.fullmatch(name)]
 
     def fetch(self, name: str, digest: str, folder: WorkFolder, node: str) -> Shard:
         """Take a shard that a node has written into the work folder.

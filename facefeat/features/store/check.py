@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from facefeat.data.picture import CODES
 from facefeat.errors import DamagedFile, FileFormatError, StorageError
 from facefeat.features.store import sealed
-from facefeat.features.store.columns import FEATURES, Columns, Skipped
+from facefeat.features.store.columns import FEATURES, Kept, Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.shards import checked, noted, work_folder
 
@@ -221,7 +221,7 @@ def _of_codes(skipped: Sequence[Skipped], names: Sequence[str]) -> Iterator[str]
     )
 
 
-def _of_numbers(columns: Columns, names: Sequence[str]) -> Iterator[str]:
+def _of_numbers(columns: Kept, names: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with the numbers of rows, whatever the rows are called."""
     yield from _each(~columns["images/sha256"].any(axis=1), names, "rows without a SHA-256")
     yield from _each(~np.isfinite(columns["faces/box"]).all(axis=1), names, "boxes that are not finite")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ FEATURES = "features/"
 _TEXTS = 4096  # that are decoded together
 
 Columns = dict[str, NDArray[Any]]
+Kept = Mapping[str, NDArray[Any]]  # columns that may be mapped from a disk
 
 
 def number_columns(layers: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from facefeat.errors import FileFormatError
 from facefeat.features.recipe import Recipe, canonical_json
 from facefeat.features.store import columns as layout
 from facefeat.features.store import durable, sealed
-from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store.columns import Columns, Kept, Skipped
 from facefeat.features.store.file import FeatureFile, read
 from facefeat.features.store.skeleton import Place, skeleton
 
@@ -49,7 +49,7 @@ class Contents:
     people: tuple[str, ...]
     paths: Sequence[str]
     person: NDArray[np.int32]
-    pieces: Sequence[Columns]
+    pieces: Sequence[Kept]
     piece: NDArray[np.int64]
     row: NDArray[np.int64]
     skipped: Sequence[Skipped]
@@ -60,7 +60,7 @@ class Contents:
     def of(
         cls,
         rows: Iterable[tuple[str, str, int, int]],
-        pieces: Sequence[Columns],
+        pieces: Sequence[Kept],
         skipped: Iterable[Skipped],
         made_by: Mapping[str, Any],
         augmentation: str = "",
@@ -109,7 +109,7 @@ class Contents:
         )
 
 
-def _copies(pieces: Sequence[Columns], place: NDArray[np.int64]) -> NDArray[np.int16]:
+def _copies(pieces: Sequence[Kept], place: NDArray[np.int64]) -> NDArray[np.int16]:
     """Return the number of the augmented copy that each row is; 0 for pictures themselves."""
     copy = np.zeros(len(place), np.int16)
     for index in np.unique(place[:, 0]):

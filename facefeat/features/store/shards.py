@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import numpy as np
 from facefeat.errors import DamagedFile, FileFormatError, RecipeMismatch
 from facefeat.features.recipe import Recipe
 from facefeat.features.store import columns as layout
-from facefeat.features.store import durable, sealed
-from facefeat.features.store.columns import Columns, Skipped
+from facefeat.features.store import durable, mapped, sealed
+from facefeat.features.store.columns import Columns, Kept, Skipped
 from facefeat.features.store.file import check_numbers, maker_of
 from facefeat.features.store.lock import locked
 from facefeat.features.store.skeleton import skeleton
+
+SHARD_NAME = re.compile(r"shard-[0-9a-f]{16}\.h5")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Shard:
         The ranges of its augmented copies, JSON; ``''`` where there are none.
     """
 
-    columns: Columns
+    columns: Kept
     skipped: tuple[Skipped, ...]
     made_by: str
     augmentation: str = ""
@@ -166,6 +169,7 @@ class WorkFolder:
     def clear(self) -> None:
         """Delete the shards, once they are published or not wanted."""
         with durable.storage_errors(self.path):
+            mapped.let_go()
             durable.sync_folder(self.output.parent)  # a killed run may have published without getting so far
             for path in self.path.glob("shard-*"):
                 path.unlink(missing_ok=True)
@@ -233,13 +237,15 @@ def _image(shard: Shard, recipe: Recipe) -> bytes:
 
 
 def _read(path: Path, recipe: Recipe) -> Shard:
+    seen = mapped.mark_of(path)  # of the file that is checked: another would not be mapped later
     raw = sealed.checked_map(path)
     datasets, attrs = layout.places(path)
     if attrs.get("recipe_sha256") != recipe.sha256:
         raise RecipeMismatch(f"{path} is of another recipe.")
-    columns = {name: layout.view(raw, where, name) for name, where in datasets.items()}
-    columns = layout.lifted(columns, layout.version_in(raw, attrs, path))
-    return _shard(columns, attrs)
+    version = layout.version_in(raw, attrs, path)
+    shard = _shard({name: layout.view(raw, where, name) for name, where in datasets.items()}, attrs)
+    kept = {name: datasets[name] for name in shard.columns if name in datasets}
+    return replace(shard, columns=mapped.MappedColumns(path, seen, kept, version))
 
 
 def checked(path: Path, recipe: Recipe | None) -> Shard:

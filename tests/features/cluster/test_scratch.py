@@ -191,3 +191,15 @@ def test_an_error_keeps_the_kind_that_callers_know(memory: str) -> None:
     with pytest.raises(InputError) as caught:
         list_data(memory)
     assert type(caught.value) is not InputError and told(caught.value)[0] == "InputError"
+
+
+@pytest.mark.parametrize("name", ["../features.h5", "shard-0123456789abcdef.h5/x", "shard-xyz.h5", ""])
+def test_a_node_that_names_another_file_writes_none(folder: WorkFolder, tmp_path: Path, name: str) -> None:
+    made = object.__new__(driver.Cluster)
+    made._job = SimpleNamespace(scratch=None, shared=False)
+    result = {"data": b"harm", "shards": [(name, hashlib.sha256(b"harm").hexdigest(), 4)]}
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StorageError) as raised_:
+        list(made._shards(result, folder, "10.0.0.2"))
+    assert str(raised_.value) == f"The node 10.0.0.2 calls a shard {name!r}, which is no name of one."
+    assert sorted(tmp_path.rglob("*")) == before

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from facefeat.errors import RecipeMismatch, StorageError
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+from facefeat.features.store import mapped
 from facefeat.features.store.shards import Shard, WorkFolder
 from tests.features.store.contents import columns, recipe_of, shard
+from tests.making import run_python, write_people
 
 RECIPE = recipe_of()
 
@@ -132,3 +136,48 @@ def test_columns_that_are_read_are_those_of_the_disk(folder: WorkFolder) -> None
         (again,) = folder.shards()
         assert not again.columns["features/grey8"].flags.writeable
     assert_equal(given, again)
+
+
+def test_very_many_shards_need_few_open_files(tmp_path: Path) -> None:
+    # Systems allow a process 1,024 or even 256.
+    code = """
+import resource, sys
+from facefeat.features import compute
+from facefeat.features.encode import plan
+from facefeat.features.extract import extract
+
+compute.SHARD_ROWS = 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+made = extract(sys.argv[1], sys.argv[2], plan("thumb", faces_mode="none"), progress=lambda what, done, total: None)
+print(len(made.file), made.computed)
+"""
+    people = write_people(tmp_path / "people", {"ada": 60, "bob": 60})
+    assert run_python(code, str(people), str(tmp_path / "few.h5")) == "120 120\n"
+    plain = extract(people, tmp_path / "plain.h5", plan("thumb", faces_mode="none")).file.path
+    assert (tmp_path / "few.h5").read_bytes() == plain.read_bytes()
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_shard_that_goes_or_changes_while_it_is_in_use_is_said(folder: WorkFolder, deleted: bool) -> None:
+    with folder.held():
+        kept = folder.add(shard(5, RECIPE)).columns
+        (path,) = folder.path.glob("shard-*.h5")
+        mapped.let_go()
+        if deleted:
+            path.unlink()
+        else:  # the same bytes, but nobody has checked them
+            path.with_suffix(".new").write_bytes(path.read_bytes())
+            path.with_suffix(".new").replace(path)
+        with pytest.raises(StorageError) as raised:
+            kept["images/sha256"]
+    assert str(raised.value) == f"{path} was changed or deleted while it was in use; run the same again."
+
+
+def test_columns_of_shards_are_mapped_a_few_at_a_time(folder: WorkFolder) -> None:
+    with folder.held():
+        kept = [folder.add(shard(1, RECIPE, seed=seed)) for seed in range(mapped.OPEN + 5)]
+        found = [one.columns["images/sha256"].tobytes() for one in kept]
+        assert mapped._mapped.cache_info().currsize == mapped.OPEN
+        assert found == [shard(1, RECIPE, seed=seed).columns["images/sha256"].tobytes() for seed in range(len(kept))]
+        folder.clear()
+    assert mapped._mapped.cache_info().currsize == 0
