@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ _TINY = 1e-10
 _NOTHING = 1e-18  # of all squares: what rounding leaves where rows are alike
 
 
-def class_means(rows: Table, index: NDArray[np.intp]) -> NDArray[np.float64]:
+def class_means(rows: Table, index: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Return the mean of each class's rows, shape (n_classes, width); every class has a row."""
     counts = np.bincount(index)
     sums = np.zeros((len(counts), rows.shape[1]))

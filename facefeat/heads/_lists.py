@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefeat.heads._fitted import check_array
+from facefeat.heads._rows import blocks
 
 TRUSTED = ("facefeat.heads._lists.InvertedLists",)
 
@@ -24,7 +25,7 @@ TRIED = 2000  # rows that say how many lists that takes, and then, the other hal
 
 _TRAINING = 64, 2**18  # rows a list that k-means sees, and in all
 _STEPS = 10  # of k-means
-_BLOCK = 2**24  # numbers that are worked on together
+_NUMBERS = 2**24  # that are worked on together
 
 Rows = Callable[[NDArray[np.int64] | slice], NDArray[Any]]
 
@@ -103,7 +104,7 @@ class InvertedLists:
         means = faiss.Kmeans(width, n_lists, niter=_STEPS, spherical=True, seed=0, min_points_per_centroid=1)
         means.train(some)
         which, sums = np.empty(n_rows, np.int64), np.zeros((n_lists, width))
-        for block in _blocks(n_rows, n_lists + width):
+        for block in blocks(n_rows, n_lists + width, _NUMBERS):
             these = _single(searched.directions(block))
             which[block] = means.index.search(these, 1)[1][:, 0]
             _add(sums, which[block], these)
@@ -193,11 +194,6 @@ def _single(directions: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(directions, np.float32)
 
 
-def _blocks(n_rows: int, width: int) -> list[slice]:
-    step = max(1, _BLOCK // width)
-    return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
-
-
 def _add(sums: NDArray[np.float64], which: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
     """Add rows to the sums of their lists."""
     order = np.argsort(which, kind="stable")
@@ -209,7 +205,7 @@ def _nearest(searched: Searched, queries: NDArray[np.float32], own: NDArray[np.i
     """Find the nearest rows of some of them, themselves left out, by looking at all: shape (n_queries, n_neighbors)."""
     found = np.zeros((len(queries), 0), np.int64)
     cosines = np.zeros((len(queries), 0), np.float32)
-    for block in _blocks(searched.n_rows, len(queries)):
+    for block in blocks(searched.n_rows, len(queries), _NUMBERS):
         here = queries @ _single(searched.directions(block)).T
         inside = np.flatnonzero((own >= block.start) & (own < block.stop))
         here[inside, own[inside] - block.start] = -np.inf

@@ -15,8 +15,8 @@ from facefeat.heads._estimator import Classifier, rows_of
 from facefeat.heads._fitted import check_array
 from facefeat.heads._lists import InvertedLists, Searched
 from facefeat.heads._rows import require_two, training_rows
-from facefeat.heads._scaling import BLOCK, bounds, check_scaling, scaled
 from facefeat.heads._scaling import TRUSTED as _SCALING
+from facefeat.heads._scaling import bounds, check_scaling, scaled
 
 if TYPE_CHECKING:
     from facefeat.heads._space import Space
@@ -65,33 +65,31 @@ def check_fitted(estimator: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -
 
 def _are_theirs(toward: NDArray[np.float64], scaling: Any, X: NDArray[np.float16], y: NDArray[np.int32]) -> bool:
     """Tell whether prototypes point where their people's pictures lie, as far as the rounded vectors can tell."""
-    means = _means(y, lambda rows: scaling.transform(X[rows].astype(np.float32)), X.shape[1])
+    means = class_means(_Made(lambda rows: scaling.transform(X[rows].astype(np.float32)), X.shape), y)
     means -= np.bincount(y) @ means / len(y)
     doubtful = np.einsum("kd,kd->k", _unit(means), _unit(toward)) < 0.9
     if not doubtful.any():
         return True
 
-    def blur(rows: slice) -> NDArray[np.float64]:
+    def blur(rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
         low, high = bounds(scaling, X[rows])
         return (high - low).astype(np.float64)
 
     # A mean four times as long as the bound of its error is off by no more than 15 degrees, whose cosine is 0.97.
-    bound = _means(y, blur, X.shape[1])
+    bound = class_means(_Made(blur, X.shape), y)
     bound += np.bincount(y) @ bound / len(y)
     plain = np.linalg.norm(means, axis=1) > 4 * np.linalg.norm(bound, axis=1)
     return not (doubtful & plain).any()
 
 
-def _means(y: NDArray[np.int32], rows: Callable[[slice], NDArray[Any]], width: int) -> NDArray[np.float64]:
-    """Return each person's mean row, from rows that are made block by block."""
-    counts = np.bincount(y)
-    sums = np.zeros((len(counts), width))
-    for start in range(0, len(y), BLOCK):
-        block = slice(start, start + BLOCK)
-        for who, row in zip(y[block], rows(block), strict=True):  # np.add.at takes forty times as long
-            sums[who] += row
-    means: NDArray[np.float64] = sums / counts[:, None]
-    return means
+class _Made:
+    """Rows that are made when they are asked for."""
+
+    def __init__(self, make: Callable[[slice | NDArray[np.int64]], NDArray[Any]], shape: tuple[int, ...]) -> None:
+        self._make, self.shape = make, shape
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[Any]:
+        return self._make(rows)
 
 
 def _unit(X: NDArray[np.float64]) -> NDArray[np.float64]:

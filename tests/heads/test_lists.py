@@ -37,7 +37,7 @@ def table() -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]
 def lists(table: Any) -> InvertedLists:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_lists, "TRIED", 600)
-        patch.setattr(_lists, "_BLOCK", 2**16)  # several blocks
+        patch.setattr(_lists, "_NUMBERS", 2**16)  # several blocks
         made = InvertedLists.of(Searched(lambda rows: unit(table[0][rows]), N, 3))
     assert made is not None
     return made
