@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from facefeat.heads._rowspace import Vectors
 from facefeat.heads._space import Space
 from facefeat.learn import head as heads
 from facefeat.learn.calibration import logits
-from facefeat.learn.threads import side_by_side
+from facefeat.learn.threads import cores, side_by_side
 from facefeat.learn.training import TrainingSet, scored
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -137,7 +137,7 @@ def cross_validate(
         what = ", ".join(dict.fromkeys(trial.head for trial in together))
         tell(what, 0)
         vectors = Vectors(X)
-        for fold in side_by_side(lambda split: _fold(vectors, y, split, together, step), splits, workers):
+        for fold in _side_by_side(lambda split: _fold(vectors, y, split, together, step), splits, workers):
             for i, result in zip(shared, fold, strict=True):
                 results[i].append(result)
             tell(what, len(shared))
@@ -150,6 +150,17 @@ def cross_validate(
             results[i] = in_processes(trials[i].build, X, y, splits, n_workers, step)
         tell(trials[i].head, len(splits))
     return results
+
+
+def _side_by_side(
+    work: Callable[[Split], list[Result]], splits: Sequence[Split], workers: int
+) -> Iterator[list[Result]]:
+    """Work on folds side by side; a single one, of a large table, has all the cores."""
+    if len(splits) > 1:
+        yield from side_by_side(work, splits, workers)
+        return
+    with cores(workers):
+        yield from map(work, splits)
 
 
 def in_processes(
