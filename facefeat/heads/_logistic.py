@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_SCORES = 2**25  # pictures times people; scikit-learn holds several tables of that size
-_SCORES = 2**22  # of a block, where there are more: they fit beside the processor, and the products are not small
+_SCORES = 2**23  # of a block, where there are more: less and adding gradients up costs, more and memory does
 
 
 def fit_logistic(classifier: Any, space: Space) -> Any:
@@ -106,23 +106,23 @@ class _Rule:
     def __call__(self, flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         coefficients = flat.reshape(self.shape)
         weights, intercept = coefficients[:, :-1], coefficients[:, -1]
-        loss = 0.5 * self.penalty * float(np.sum(weights**2))
-        gradient = np.empty(self.shape)
-        gradient[:, :-1], gradient[:, -1] = self.penalty * weights, 0
-        n = self.n
-        for block in blocks(n, len(self.space.classes), _SCORES if self.is_large else None):
+        lost, gradient, narrow = 0.0, np.zeros(self.shape), weights
+        for block in blocks(self.n, len(self.space.classes), _SCORES if self.is_large else None):
             rows = self.rows[block]
-            scores = rows @ weights.astype(rows.dtype, copy=False).T
+            narrow = narrow.astype(rows.dtype, copy=False)  # once: it may be as large as a block
+            scores = rows @ narrow.T
             # Products may be of float32; so few losses of float32 would mislead the search for a step.
             if not self.is_large:
                 scores = scores.astype(np.float64)
             scores += intercept.astype(scores.dtype, copy=False)
-            lost, error = self._errors(scores, self.space.index[block])
-            loss += lost / n
-            gradient[:, :-1] += error.astype(rows.dtype, copy=False).T @ rows / n
-            gradient[:, -1] += error.sum(axis=0, dtype=np.float64) / n
+            some, error = self._errors(scores, self.space.index[block])
+            lost += some
+            gradient[:, :-1] += error.astype(rows.dtype, copy=False).T @ rows
+            gradient[:, -1] += error.sum(axis=0, dtype=np.float64)
+        gradient /= self.n
+        gradient[:, :-1] += self.penalty * weights
         self.gradient = gradient
-        return loss, gradient.ravel()
+        return lost / self.n + 0.5 * self.penalty * float(np.sum(weights**2)), gradient.ravel()
 
     def _errors(self, scores: NDArray[Any], index: NDArray[np.intp]) -> tuple[float, NDArray[Any]]:
         """Return the loss of some rows, summed, and by how much each probability is off."""
