@@ -35,7 +35,8 @@ from facefeat.learn import bundle as bundles
 from facefeat.learn.bundle import Bundle
 from facefeat.learn.head import decision_scores
 from facefeat.learn.naming import namings
-from facefeat.learn.unknown import directions, similarities
+from facefeat.learn.nearest import TrainingPictures
+from facefeat.learn.unknown import similarities
 from tests import bundle_mutations as mutations
 from tests.crafted import Whole, canary_of
 
@@ -186,8 +187,7 @@ def used(bundle: Bundle) -> tuple[Bundle, bytes]:
     """Name some faces, as predict and evaluate do; return the numbers with the bundle."""
     width = bundle.gallery.vectors.shape[1]
     X = np.random.default_rng(0).gamma(2.0, 0.2, (11, width)).astype(np.float32)
-    gallery = directions(bundle.unknown, bundle.gallery.vectors.astype(np.float32))
-    named = namings(bundle, X, 3, gallery)
+    named = namings(bundle, X, 3, TrainingPictures(bundle))
     numbers = decision_scores(bundle.estimator, X).tobytes() + similarities(bundle.unknown, X).tobytes()
     return bundle, numbers + repr(named).encode()
 

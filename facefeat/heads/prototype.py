@@ -254,10 +254,23 @@ class PrototypeClassifier(Classifier):
 
     def directions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each row's whitened direction from the centre: unit vectors of shape (n_images, n_features)."""
-        moved = X - self.centre_
-        if self.whitening_ is not None:
-            moved = self.whitening_.whiten(moved)
-        return _unit(moved)
+        return _unit(self._whitened(X - self.centre_))
+
+    def lengths(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far each row lies from the centre after whitening, shape (n_images,); 1 for one that is there."""
+        lengths = np.linalg.norm(self._whitened(X - self.centre_), axis=1)
+        found: NDArray[np.float64] = np.where(lengths > 0, lengths, 1)
+        return found
+
+    def cosines_to(
+        self, direction: NDArray[np.float64], X: NDArray[np.float64], lengths: NDArray[np.floating[Any]]
+    ) -> NDArray[np.float64]:
+        """Return the cosine of one direction to rows whose lengths are known, shape (n_images,): none of them is whitened."""
+        cosines: NDArray[np.float64] = (X - self.centre_) @ self._whitened(direction[None])[0] / lengths
+        return cosines
+
+    def _whitened(self, moved: NDArray[np.float64]) -> NDArray[np.float64]:
+        return moved if self.whitening_ is None else self.whitening_.whiten(moved)
 
 
 APPLIED = PrototypeClassifier

@@ -43,8 +43,8 @@ class Nearest:
 class TrainingPictures:
     """The pictures a model was fitted on, augmented copies left out, to be found by a face's direction.
 
-    Of more than ``MANY``, those of the ``NEAR_PEOPLE`` people are looked at whose means are nearest, and nothing is held of
-    any. Of fewer all are, and their directions are held: in float64, or in float32 where that saves gigabytes.
+    Of more than ``MANY``, those of the ``NEAR_PEOPLE`` people are looked at whose means are nearest, and nothing is held but how
+    far each that was looked at lies from the centre. Of fewer all are, and their directions are held: in float64, or in float32 where that saves gigabytes.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ class TrainingPictures:
         self._by_person = np.argsort(person, kind="stable")
         self._starts = np.searchsorted(person[self._by_person], np.arange(len(bundle.people) + 1))
         self._held = None if len(person) > MANY else self._all()
+        self._lengths = np.zeros(0 if self._held is not None else len(person), np.float32)  # 0: not known yet
 
     def nearest(self, towards: NDArray[np.float64]) -> list[tuple[Nearest, ...]]:
         """Find the pictures that look most like each face.
@@ -87,7 +88,7 @@ class TrainingPictures:
         if who < 0:
             return None
         rows = self._of(who)
-        cosines = self._finite(self._directions(rows) @ toward)
+        cosines = self._finite(self._cosines(toward, rows) if self._held is None else self._held[rows] @ toward)
         best = int(cosines.argmax())
         return self._picture(rows[best], cosines[best])
 
@@ -97,7 +98,7 @@ class TrainingPictures:
                 for toward, cosines in zip(towards, to_means(self._bundle.unknown, towards), strict=True):
                     near = np.argsort(-cosines, kind="stable")[:NEAR_PEOPLE]
                     rows = np.concatenate([self._of(who) for who in near])
-                    yield rows, self._directions(rows) @ toward
+                    yield rows, self._cosines(toward, rows)
                 return
             every = np.arange(len(self._held))
             for block in blocks(len(towards), len(self._held)):
@@ -116,10 +117,16 @@ class TrainingPictures:
     def _of(self, who: int) -> NDArray[np.int64]:
         return self._by_person[self._starts[who] : self._starts[who + 1]]
 
-    def _directions(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        if self._held is not None:
-            return self._held[rows].astype(np.float64, copy=False)
-        return self._made(self._gallery.vectors[rows])
+    def _cosines(self, toward: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the cosine of a direction to some pictures; whitening them all would take most of the time."""
+        score = self._bundle.unknown
+        with np.errstate(all="ignore"):  # see _alike
+            moved = score[:-1].transform(self._gallery.vectors[rows].astype(np.float32))
+            new = self._lengths[rows] == 0
+            if new.any():
+                self._lengths[rows[new]] = score[-1].lengths(moved[new])
+            found: NDArray[np.float64] = score[-1].cosines_to(toward, moved, self._lengths[rows])
+        return found
 
     def _made(self, X: NDArray[np.float16]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):  # see _alike
