@@ -266,6 +266,7 @@ class PrototypeClassifier(Classifier):
         self, direction: NDArray[np.float64], X: NDArray[np.float64], lengths: NDArray[np.floating[Any]]
     ) -> NDArray[np.float64]:
         """Return the cosine of one direction to rows whose lengths are known, shape (n_images,): none of them is whitened."""
+        # Whitening is symmetric, so the direction is whitened in place of the rows.
         cosines: NDArray[np.float64] = (X - self.centre_) @ self._whitened(direction[None])[0] / lengths
         return cosines
 

@@ -137,7 +137,8 @@ def cross_validate(
         what = ", ".join(dict.fromkeys(trial.head for trial in together))
         tell(what, 0)
         vectors = Vectors(X)
-        for fold in _side_by_side(lambda split: _fold(vectors, y, split, together, step), splits, workers):
+        in_turn = _alone if vectors.is_large and len(splits) == 1 else side_by_side
+        for fold in in_turn(lambda split: _fold(vectors, y, split, together, step), splits, workers):
             for i, result in zip(shared, fold, strict=True):
                 results[i].append(result)
             tell(what, len(shared))
@@ -152,13 +153,8 @@ def cross_validate(
     return results
 
 
-def _side_by_side(
-    work: Callable[[Split], list[Result]], splits: Sequence[Split], workers: int
-) -> Iterator[list[Result]]:
-    """Work on folds side by side; a single one, of a large table, has all the cores."""
-    if len(splits) > 1:
-        yield from side_by_side(work, splits, workers)
-        return
+def _alone(work: Callable[[Split], list[Result]], splits: Sequence[Split], workers: int) -> Iterator[list[Result]]:
+    """Work on folds one after the other, each on all cores: the only one of a large table would leave them idle."""
     with cores(workers):
         yield from map(work, splits)
 
