@@ -164,7 +164,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("worlds")
 
 
-@settings(deadline=None, max_examples=100, derandomize=True, database=None)
+@settings(deadline=None, max_examples=60, derandomize=True, database=None)
 @given(history=HISTORIES)
 def test_any_history_ends_as_if_there_had_been_none(machine: Machine, scratch: Path, history: list[Action]) -> None:
     assert play(machine, history, scratch)[1] == []

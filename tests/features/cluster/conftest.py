@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 STORE = 100 * 1024**2  # bytes of a node's object store
+# A lost node refuses every question at once, so asking often finds it soon. One that is only slow has 10 s for each answer, as
+# always.
+ASKED_OFTEN = {"health_check_period_ms": 500}
 
 
 class Cluster:
@@ -20,7 +23,7 @@ class Cluster:
     def __init__(self, own: Path) -> None:
         from ray.cluster_utils import Cluster as RayCluster
 
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE}
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE, "_system_config": ASKED_OFTEN}
         self._own = own
         self._cluster = RayCluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.add(), self.add()]
