@@ -17,7 +17,7 @@ from facefeat.errors import FacefeatError, PictureRefused, StorageError, unknown
 from facefeat.features.cluster.connect import joined
 from facefeat.features.cluster.job import Job, Node, list_to_json
 from facefeat.features.cluster.nodes import SHARDS, nodes_of, survey
-from facefeat.features.cluster.scratch import Scratch
+from facefeat.features.cluster.scratch import Scratch, ahead
 from facefeat.features.cluster.worker import Attempts, Seen, Worker, raised
 from facefeat.features.compute import SHARD_ROWS, NodeShare, Progress, Seconds, Task
 from facefeat.features.means import Means
@@ -53,6 +53,7 @@ class Cluster:
         self._ray, self._nodes, self._job, self._dataset = ray, nodes, job, dataset
         self._lie_there: list[str] = []  # shards at an address that are done with when the file is published
         self.actors = sum(node.gpus if job.gpu else node.cpus // job.cores for node in nodes)
+        self._names = {node.id: node.name for node in nodes}
         self._ran_on: Counter[str] = Counter()
         self._pictures: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
@@ -99,19 +100,16 @@ class Cluster:
         FacefeatError
             Whatever a node raised.
         """
-        done, names = 0, {node.id: node.name for node in self._nodes}
+        done = 0
         tell(f"Vectors are computed by a cluster: actors {self.actors}, nodes {len(self._nodes)}", 0, 0)
         lists = _lists(todo, max(FEWEST, min(SHARD_ROWS, n // (TURNS * self.actors))))
         while some := list(islice(lists, LISTS)):
             # Closed when a run is stopped, before the cluster is left: it would go on there.
-            with closing(self._results(some)) as results:
-                for result in results:
-                    name = names.get(result["node"], result["node"][:6])
-                    if result["error"]:
-                        raise raised(result["error"], name)
-                    for shard in self._shards(result, folder, name):
+            with closing(self._results(some)) as results, closing(self._fetched(results)) as fetched:
+                for result in fetched:
+                    for shard in self._shards(result, folder):
                         keep(shard)
-                    self._note(result, name, seconds)
+                    self._note(result, seconds)
                     done += result["tried"]
                     tell("faces and vectors", done, n)
         self.nodes = self._shares()
@@ -189,26 +187,40 @@ class Cluster:
             for reference in bundle.block_refs:
                 yield from block.BlockAccessor.for_block(self._ray.get(reference)).iter_rows(public_row_format=True)
 
-    def _shards(self, result: dict[str, Any], folder: WorkFolder, node: str) -> Iterator[Shard]:
+    def _fetched(self, results: Iterable[dict[str, Any]]) -> Generator[dict[str, Any], None, None]:
+        """Yield what became of each list, with the bytes of its shards, unless nodes write these into the work folder."""
+        return ahead(results, self._whole) if self._job.scratch else (self._whole(result) for result in results)
+
+    def _whole(self, result: dict[str, Any]) -> dict[str, Any]:
+        node = self._names.get(result["node"], result["node"][:6])
+        if result["error"]:
+            raise raised(result["error"], node)
+        for name, _, _ in result["shards"]:
+            if not SHARD_NAME.fullmatch(name):  # nothing is read or written anywhere else
+                raise StorageError(f"The node {node} calls a shard {name!r}, which is no name of one.")
+        data = result["data"]
+        if scratch := self._job.scratch:
+            data = b"".join(scratch.fetch(name, digest, node) for name, digest, _ in result["shards"])
+        return result | {"node": node, "data": data}
+
+    def _shards(self, result: dict[str, Any], folder: WorkFolder) -> Iterator[Shard]:
         """Yield the shards of a list as they lie in the work folder."""
         data = memoryview(result["data"])
         for name, digest, size in result["shards"]:
-            if not SHARD_NAME.fullmatch(name):  # nothing is written anywhere else
-                raise StorageError(f"The node {node} calls a shard {name!r}, which is no name of one.")
+            path = folder.path / name
             if self._job.scratch:
                 self._lie_there.append(name)
-                yield self._job.scratch.fetch(name, digest, folder, node)
-                continue
             if not self._job.shared:
                 yield folder.put(name, bytes(data[:size]))
                 data = data[size:]
                 continue
-            with durable.storage_errors(folder.path / name):
-                if hashlib.sha256((folder.path / name).read_bytes()).hexdigest() != digest:
-                    raise StorageError(f"{folder.path / name} is not what the node {node} wrote; run the same again.")
+            with durable.storage_errors(path):
+                if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                    raise StorageError(f"{path} is not what the node {result['node']} wrote; run the same again.")
             yield folder.get(name)
 
-    def _note(self, result: dict[str, Any], node: str, seconds: Seconds) -> None:
+    def _note(self, result: dict[str, Any], seconds: Seconds) -> None:
+        node = result["node"]
         self._ran_on[result["ran_on"]] += 1
         self._pictures[node] += result["tried"]
         self._seconds[node] += result["seconds"]

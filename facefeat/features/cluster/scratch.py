@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,8 +14,11 @@ from typing import TypeVar
 from facefeat.data.objects import AT_ONCE, Store
 from facefeat.errors import DamagedFile, FacefeatError, FileFormatError, StorageError
 from facefeat.features.recipe import Recipe
-from facefeat.features.store.shards import SHARD_NAME, Shard, WorkFolder
+from facefeat.features.store.shards import SHARD_NAME, WorkFolder
 
+SOON = 0.05  # s: what comes sooner than this has more behind it
+
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -85,21 +90,20 @@ class Scratch:
         """
         return [name for name in self._store.names(self._folder) if SHARD_NAME.fullmatch(name)]
 
-    def fetch(self, name: str, digest: str, folder: WorkFolder, node: str) -> Shard:
-        """Take a shard that a node has written into the work folder.
+    def fetch(self, name: str, digest: str, node: str) -> bytes:
+        """Return the file of a shard that a node has written.
 
         Parameters
         ----------
         name : str
         digest : str
             Its SHA-256 in hex, as the node says.
-        folder : WorkFolder
         node : str
             Its name, for the sentence.
 
         Returns
         -------
-        Shard
+        bytes
 
         Raises
         ------
@@ -110,7 +114,7 @@ class Scratch:
         data = self._store.content(f"{self._folder}/{name}")
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             raise StorageError(f"{self.address} has not what the node {node} wrote, {name}; run the same again.")
-        return folder.put(name, data)
+        return data
 
     def take_over(self, folder: WorkFolder) -> Taken:
         """Take what an earlier run of the recipe left there into the work folder, as far as it is not in it.
@@ -155,3 +159,33 @@ class Scratch:
             for start in range(0, len(names), AT_ONCE):
                 some = names[start : start + AT_ONCE]
                 yield from zip(some, pool.map(lambda name: do(f"{self._folder}/{name}"), some), strict=True)
+
+
+def ahead(items: Iterable[Item], fetch: Callable[[Item], Result]) -> Generator[Result, None, None]:
+    """Yield what is fetched for each of some items, in their order; for those that come at once, several side by side.
+
+    One that had to be waited for is fetched before the next is waited for: what is there is handed over soon.
+
+    Parameters
+    ----------
+    items : iterable
+        That takes its time.
+    fetch : callable
+        Called in other threads.
+
+    Raises
+    ------
+    FacefeatError
+        Whatever ``fetch`` raised, when its item's turn has come.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        began = time.monotonic()
+        for item in items:
+            left = AT_ONCE - 1 if time.monotonic() - began < SOON else 0
+            waiting.append(pool.submit(fetch, item))
+            while len(waiting) > left:
+                yield waiting.popleft().result()
+            began = time.monotonic()
+        while waiting:
+            yield waiting.popleft().result()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,14 +19,15 @@ from hypothesis import strategies as st
 
 from facefeat.data.augment import AUGMENTATION
 from facefeat.data.listing import Where
+from facefeat.data.objects import AT_ONCE
 from facefeat.data.remote import list_data
 from facefeat.errors import FileFormatError, InputError, PictureRefused, StorageError
 from facefeat.features.cluster import driver, nodes, worker
 from facefeat.features.cluster.job import Job, Node
-from facefeat.features.cluster.scratch import Scratch, Taken
+from facefeat.features.cluster.scratch import SOON, Scratch, Taken, ahead
 from facefeat.features.cluster.worker import look, raised, told
 from facefeat.features.encode import plan
-from facefeat.features.store.shards import WorkFolder, name_of, packed
+from facefeat.features.store.shards import WorkFolder, packed
 from tests.features.store.contents import recipe_of, shard
 
 RECIPE = recipe_of()
@@ -84,19 +87,18 @@ def test_runs_of_several_recipes_share_an_address(memory: str, tmp_path: Path) -
     }
 
 
-def test_what_a_node_wrote_is_what_is_taken(scratch: Scratch, folder: WorkFolder) -> None:
+def test_what_a_node_wrote_is_what_is_taken(scratch: Scratch) -> None:
     digest = hashlib.sha256(DATA).hexdigest()
     for data in (None, DATA[:-1]):
         if data is not None:
             scratch.put(NAME, data)
         with pytest.raises(StorageError) as caught:
-            scratch.fetch(NAME, digest, folder, "10.0.0.2")
+            scratch.fetch(NAME, digest, "10.0.0.2")
         assert str(caught.value) == (
             f"{scratch.address} has not what the node 10.0.0.2 wrote, {NAME}; run the same again."
         )
-    assert not list(folder.path.glob("*shard*"))
     scratch.put(NAME, DATA)
-    assert name_of(scratch.fetch(NAME, digest, folder, "10.0.0.2")) == NAME
+    assert scratch.fetch(NAME, digest, "10.0.0.2") == DATA
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,12 +196,55 @@ def test_an_error_keeps_the_kind_that_callers_know(memory: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["../features.h5", "shard-0123456789abcdef.h5/x", "shard-xyz.h5", ""])
-def test_a_node_that_names_another_file_writes_none(folder: WorkFolder, tmp_path: Path, name: str) -> None:
-    made = object.__new__(driver.Cluster)
-    made._job = SimpleNamespace(scratch=None, shared=False)
-    result = {"data": b"harm", "shards": [(name, hashlib.sha256(b"harm").hexdigest(), 4)]}
+@pytest.mark.parametrize("returned", [True, False])
+def test_a_node_that_names_another_file_has_none_read_or_written(
+    folder: WorkFolder, tmp_path: Path, name: str, returned: bool
+) -> None:
+    scratch = Scratch(f"file://{tmp_path}/scratch", RECIPE)
+    scratch.put("secret", b"harm")
+    made: Any = object.__new__(driver.Cluster)
+    made._job = SimpleNamespace(scratch=None if returned else scratch, shared=False)
+    made._names, made._lie_there = {"id": "10.0.0.2"}, []
+    digest = hashlib.sha256(b"harm").hexdigest()
+    result = {"node": "id", "error": None, "data": b"harm", "shards": [(name, digest, 4)]}
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(StorageError) as raised_:
-        list(made._shards(result, folder, "10.0.0.2"))
-    assert str(raised_.value) == f"The node 10.0.0.2 calls a shard {name!r}, which is no name of one."
+    with pytest.raises(StorageError) as caught:
+        [list(made._shards(one, folder)) for one in made._fetched([result])]
+    assert str(caught.value) == f"The node 10.0.0.2 calls a shard {name!r}, which is no name of one."
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_comes_at_once_is_fetched_side_by_side_and_handed_over_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facefeat.features.cluster.scratch.SOON", 60.0)  # however slow this machine
+    together = Barrier(AT_ONCE)
+
+    def fetch(item: int) -> int:
+        together.wait(timeout=30)
+        return item
+
+    assert list(ahead(range(2 * AT_ONCE), fetch)) == list(range(2 * AT_ONCE))
+
+
+def test_what_was_waited_for_is_handed_over_before_the_next_is() -> None:
+    told_: list[str] = []
+
+    def items() -> Iterator[int]:
+        for item in range(3):
+            time.sleep(2 * SOON)
+            told_.append(f"{item} comes")
+            yield item
+
+    told_.extend(f"{item} is there" for item in ahead(items(), lambda item: item))
+    assert told_ == [f"{item} {what}" for item in range(3) for what in ("comes", "is there")]
+
+
+def test_what_cannot_be_fetched_is_raised_at_its_turn() -> None:
+    def fetch(item: int) -> int:
+        if item == 2:
+            raise StorageError("two")
+        return item
+
+    found = list[int]()
+    with pytest.raises(StorageError, match="two"):
+        found.extend(ahead(range(5), fetch))
+    assert found == [0, 1]
