@@ -43,8 +43,9 @@ class Nearest:
 class TrainingPictures:
     """The pictures a model was fitted on, augmented copies left out, to be found by a face's direction.
 
-    Of more than ``MANY``, those of the ``NEAR_PEOPLE`` people are looked at whose means are nearest, and nothing is held but how
-    far each that was looked at lies from the centre. Of fewer all are, and their directions are held: in float64, or in float32 where that saves gigabytes.
+    Of more than ``MANY``, those of the ``NEAR_PEOPLE`` people are looked at whose means are nearest, and nothing is held but
+    how far each that was looked at lies from the centre. Of fewer all are, and their directions are held: in float64, or in
+    float32 where that saves gigabytes.
 
     Parameters
     ----------

@@ -201,7 +201,6 @@ def test_a_node_that_names_another_file_has_none_read_or_written(
     folder: WorkFolder, tmp_path: Path, name: str, returned: bool
 ) -> None:
     scratch = Scratch(f"file://{tmp_path}/scratch", RECIPE)
-    scratch.put("secret", b"harm")
     made: Any = object.__new__(driver.Cluster)
     made._job = SimpleNamespace(scratch=None if returned else scratch, shared=False)
     made._names, made._lie_there = {"id": "10.0.0.2"}, []
