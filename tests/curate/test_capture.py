@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -349,12 +349,14 @@ def test_counts_in_words() -> None:
     st.integers(1, 2000),
     st.integers(1, 2000),
 )
+@example((0.0, 0.0, 0.05999999865889549, 0.05999999865889549), 1, 50)  # a box whose side is rounded up
 def test_the_room_holds_the_face_and_lies_in_the_frame(share: tuple[float, ...], width: int, height: int) -> None:
     (left, right), (top, bottom) = (
         sorted([share[0] * width, share[1] * width]),
         sorted([share[2] * height, share[3] * height]),
     )
     box = np.array([left, top, right, bottom], np.float32)
+    left, top, right, bottom = box.tolist()  # as they were rounded
     x0, y0, x1, y1 = capture_judge._room(box, np.empty((height, width, 3), np.uint8))
     assert 0 <= x0 <= left and right <= x1 <= width and 0 <= y0 <= top and bottom <= y1 <= height
     side = max(right - left, bottom - top)
